@@ -1,0 +1,68 @@
+# Backprop Lab: every command there is. `make` alone lists them.
+# Each target does its own set-up first; that costs nothing when nothing changed.
+
+SHELL = /bin/sh
+VENV = .venv
+BIN = $(VENV)/bin
+
+# An environment made before is used again, unless PYTHON says which Python to take.
+PYTHONS = $(or $(PYTHON),$(BIN)/python python3 python3.13 python3.12 python3.11)
+SUPPORTED = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+
+# $(call install,lock file): find a Python that will do, and fill the environment with it.
+define install
+@for python in $(PYTHONS); do \
+	if "$$python" -c '$(SUPPORTED)' >/dev/null 2>&1; then exec "$$python" -m backend.install $(1); fi; \
+done; \
+for python in $(PYTHONS); do \
+	version=$$("$$python" -c 'import sys; print(sys.version.split()[0])' 2>/dev/null) && found="$$found $$python is $$version;"; \
+done; \
+echo "Backprop Lab needs Python 3.11, 3.12 or 3.13:$${found:- none was found at \"$(PYTHONS)\".}" >&2; \
+echo "Install one (Debian, Ubuntu: apt install python3 python3-venv), or name one: make $(or $(MAKECMDGOALS),run) PYTHON=/path/to/python3.12" >&2; \
+exit 1
+endef
+
+.PHONY: help
+help:  ## List the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run:  ## Start Backprop Lab and say where the page is; settings: make run LAB_PORT=9000
+	$(call install,requirements.lock)
+	@exec $(BIN)/python -m backend.local
+
+.PHONY: test
+test:  ## Run all tests; some of them: make test ARGS="-k words"
+	$(call install,requirements-dev.lock)
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check:  ## Check format, style, types and the direction of imports
+	$(call install,requirements-dev.lock)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: results
+results:  ## Train the published experiments on the data in a folder: make results DATA=folder
+	$(if $(DATA),,$(error Say where the data sets are: make results DATA=folder))
+	$(call install,requirements-dev.lock)
+	@exec $(BIN)/python -m benchmarks.results --data "$(DATA)"
+
+UV = $(VENV)/uv/bin/uv
+COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url pyproject.toml
+
+.PHONY: lock
+lock:  ## Write the three lock files anew from pyproject.toml; newer versions: make lock ARGS=--upgrade
+	$(call install,requirements-dev.lock)
+	@$(UV) --version >/dev/null 2>&1 || { $(BIN)/python -m venv $(VENV)/uv && $(VENV)/uv/bin/pip --quiet install uv; }
+	$(COMPILE) $(ARGS) --extra worker --extra embedded --output-file requirements.lock
+	$(COMPILE) $(ARGS) --extra worker --extra embedded --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(COMPILE) $(ARGS) --constraint requirements.lock --output-file requirements-backend.lock
+
+.PHONY: clean
+clean:  ## Delete the environment and all caches; runs and data sets stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	find backend benchmarks frontend tests worker -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,87 @@
+"""From errors to HTTP: the one place that knows both. Every answer that is no success has the same form."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from backend import errors
+from backend.api.schemas import ErrorAnswer, FieldProblem, Problem
+
+log = logging.getLogger(__name__)
+
+STATUS: Mapping[type[errors.LabError], tuple[int, str]] = {
+    errors.BadRequest: (422, "bad_request"),
+    errors.BadFilter: (422, "bad_filter"),
+    errors.BadCursor: (422, "bad_cursor"),
+    errors.NotFound: (404, "not_found"),
+    errors.StepNotAllowed: (409, "step_not_allowed"),
+    errors.KeyReused: (422, "key_reused"),
+    errors.AttemptSuperseded: (409, "changed_meanwhile"),
+}
+_SHOWN_LENGTH = 60
+
+
+def problem(status: int, code: str, message: str, fields: Sequence[FieldProblem] = ()) -> JSONResponse:
+    """The answer that says what went wrong."""
+    body = ErrorAnswer(error=Problem(code=code, message=message, fields=list(fields)))
+    return JSONResponse(body.model_dump(), status_code=status)
+
+
+def install(app: FastAPI) -> None:
+    """Let the app answer every error in the one form."""
+
+    @app.exception_handler(errors.LabError)
+    def lab_error(_request: Request, error: errors.LabError) -> JSONResponse:
+        status, code = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), (500, "internal"))
+        return problem(status, code, str(error))
+
+    @app.exception_handler(RequestValidationError)
+    def validation_error(_request: Request, error: RequestValidationError) -> JSONResponse:
+        fields = [_field_problem(entry) for entry in error.errors()]
+        first = fields[0]
+        sent = f" (sent: {first.value})" if first.value is not None else ""
+        more = f" {len(fields) - 1} more like this." if len(fields) > 1 else ""
+        return problem(422, "invalid", f"{first.field}: {first.message}{sent}.{more}".replace("..", "."), fields)
+
+    @app.exception_handler(HTTPException)
+    def http_error(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == 404:  # noqa: PLR2004
+            return problem(404, "not_found", f"There is nothing at {printable(request.url.path)}.")
+        if error.status_code == 405:  # noqa: PLR2004
+            answer = problem(405, "wrong_method", f"{request.method} is not known at {printable(request.url.path)}.")
+            answer.headers.update(error.headers or {})
+            return answer
+        if error.status_code == 400:  # noqa: PLR2004  (FastAPI's word for a body that is no JSON)
+            return problem(422, "invalid", "The request's body is not JSON that can be read; check it.")
+        return problem(error.status_code, "http_error", str(error.detail))
+
+    @app.exception_handler(Exception)
+    def unexpected(_request: Request, error: Exception) -> JSONResponse:
+        log.error("Unexpected error", exc_info=error)
+        return problem(500, "internal", "Something went wrong here; the service's log says what.")
+
+
+def printable(value: object) -> str:
+    """A value as it was sent, shortened, and free of what JSON or a page can't carry."""
+    text = value if isinstance(value, str) else repr(value)
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}… ({len(text)} characters)"
+
+
+def _field_problem(entry: Mapping[str, Any]) -> FieldProblem:
+    place = [str(part) for part in entry["loc"] if part not in ("body", "query", "path", "header")]
+    message = printable_message(str(entry["msg"]))
+    shown = entry["type"] not in ("missing", "value_error", "json_invalid") and not isinstance(entry.get("input"), dict)
+    value = printable(entry.get("input")) if shown else None
+    return FieldProblem(field=printable(".".join(place) or "body"), message=message, value=value)
+
+
+def printable_message(message: str) -> str:
+    """A validator's message as a sentence of ours."""
+    message = message.removeprefix("Value error, ").encode("utf-8", "backslashreplace").decode()
+    return message.removesuffix(".")

@@ -1,0 +1,133 @@
+"""From rows to the API's answers."""
+
+from collections.abc import Mapping
+
+from frontend.palette import run_style
+
+from backend.api.schemas import (
+    Action,
+    EpochInfo,
+    Metrics,
+    ProgressInfo,
+    RunDetail,
+    RunStyle,
+    RunSummary,
+    StatusCounts,
+)
+from backend.contract import ALLOWED_STEPS, DATASETS, FINAL_STATUSES, LIVE_STATUSES, Phase, RunStatus, TrainConfig
+from backend.db.models import Epoch, Run
+
+
+def run_summary(run: Run, queue_positions: Mapping[int, int]) -> RunSummary:
+    """A run as lists show it."""
+    return RunSummary(**_summary_fields(run, queue_positions))
+
+
+def run_detail(run: Run, queue_positions: Mapping[int, int], worker: str | None) -> RunDetail:
+    """A run with what belongs to it alone."""
+    fields = _summary_fields(run, queue_positions)
+    return RunDetail(**fields, notes=run.notes, threads=run.threads, environment=run.environment, worker=worker)
+
+
+def _summary_fields(run: Run, queue_positions: Mapping[int, int]) -> dict[str, object]:
+    config = TrainConfig.model_validate(run.config)
+    style = run_style(config.backprop, run.palette_index)
+    return {
+        "id": run.id,
+        "name": run.name,
+        "tags": run.tags,
+        "status": run.status,
+        "recovering": run.status is RunStatus.QUEUED and run.attempt > 0,
+        "config": config,
+        "style": RunStyle(color=style.color, dark_color=style.dark_color, marker=style.marker),
+        "epochs_done": run.epochs_done,
+        "latest": _latest(run),
+        "best_test_accuracy": run.best_test_accuracy,
+        "progress": progress_info(run) if run.status in LIVE_STATUSES else None,
+        "error": run.error,
+        "actions": _actions(run),
+        "queue_position": queue_positions.get(run.id) if run.status is RunStatus.QUEUED else None,
+        "launch_id": run.launch_id,
+        "attempt": run.attempt,
+        "created_at": run.created_at,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "deleted_at": run.deleted_at,
+    }
+
+
+def _latest(run: Run) -> Metrics | None:
+    if run.epochs_done == 0:
+        return None
+    return Metrics(
+        train_accuracy=run.train_accuracy,
+        train_cost=run.train_cost,
+        test_accuracy=run.test_accuracy,
+        test_cost=run.test_cost,
+    )
+
+
+def _actions(run: Run) -> list[Action]:
+    if run.deleted_at is not None:
+        return ["restore"]
+    if run.status in FINAL_STATUSES or run.status is RunStatus.PAUSED:
+        return ["delete"] if run.status in FINAL_STATUSES else ["stop", "delete"]
+    return ["stop"] if ALLOWED_STEPS[run.status] & {RunStatus.STOPPING, RunStatus.STOPPED} else []
+
+
+def progress_info(run: Run) -> ProgressInfo | None:
+    """How far a live run is; None before its worker has said anything."""
+    if run.progress is None or run.progress_at is None:
+        return None
+    progress, config = run.progress, TrainConfig.model_validate(run.config)
+    phase, batches = Phase(progress["phase"]), max(1, progress["batches"])
+    part = {Phase.TRAINING: progress["batch"] / batches, Phase.TESTING: 1.0}.get(phase, 0.0)
+    epochs_left = config.epochs - progress["epoch"] - part
+    epoch_seconds = run.epoch_seconds or _epoch_seconds(config, progress["images_per_second"])
+    return ProgressInfo(
+        run_id=run.id,
+        phase=phase,
+        epoch=progress["epoch"],
+        batch=progress["batch"],
+        batches=progress["batches"],
+        images_per_second=progress["images_per_second"],
+        note=progress["note"],
+        fraction=1 - epochs_left / config.epochs,
+        seconds_left=None if epoch_seconds is None else max(0.0, epochs_left * epoch_seconds),
+        at=run.progress_at,
+    )
+
+
+def _epoch_seconds(config: TrainConfig, images_per_second: float | None) -> float | None:
+    """Of a run that has finished no epoch yet, by the speed of its training so far; testing is not in it."""
+    if not images_per_second:
+        return None
+    return (config.train_images or DATASETS[config.dataset].train_images) / images_per_second
+
+
+def epoch_info(epoch: Epoch) -> EpochInfo:
+    """One epoch of one run."""
+    return EpochInfo(
+        run_id=epoch.run_id,
+        epoch=epoch.number,
+        train_accuracy=epoch.train_accuracy,
+        train_cost=epoch.train_cost,
+        test_accuracy=epoch.test_accuracy,
+        test_cost=epoch.test_cost,
+        epoch_seconds=epoch.epoch_seconds,
+        images_per_second=epoch.images_per_second,
+        dilation_lambda=epoch.dilation_lambda,
+        recorded_at=epoch.recorded_at,
+        non_finite=epoch.non_finite,
+    )
+
+
+def status_counts(counts: Mapping[RunStatus, int]) -> StatusCounts:
+    """How many runs are where."""
+    return StatusCounts(
+        running=sum(counts.get(status, 0) for status in LIVE_STATUSES),
+        queued=counts.get(RunStatus.QUEUED, 0),
+        finished=counts.get(RunStatus.FINISHED, 0),
+        failed=counts.get(RunStatus.FAILED, 0),
+        stopped=counts.get(RunStatus.STOPPED, 0),
+    )

@@ -1,0 +1,97 @@
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated
+
+from anyio import to_thread
+from fastapi import APIRouter, Header, Query
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import BaseModel
+
+from backend.api import presenters
+from backend.api.schemas import MAX_ID, Nothing, Removed, StatusCounts
+from backend.db import events, runs
+from backend.db.engine import Database
+from backend.db.models import Epoch, Run
+from backend.dependencies import LabDep
+
+router = APIRouter(tags=["stream"])
+
+BATCH = 500  # events read at once; a page far behind gets them in several goes
+RETRY_MS = 1000
+
+
+@dataclass
+class _Cursor:
+    """How far one page has been told."""
+
+    seq: int
+    progress_at: datetime = field(default_factory=lambda: datetime.fromtimestamp(0, UTC))
+    counts: StatusCounts | None = None
+
+
+@router.get("/stream", response_class=EventSourceResponse)
+async def stream(
+    lab: LabDep,
+    after: Annotated[int, Query(ge=0, le=MAX_ID, description="The number of the last event that is known.")] = 0,
+    last_event_id: Annotated[str | None, Header(pattern=r"^\d{1,18}$")] = None,
+) -> AsyncIterator[ServerSentEvent]:
+    """What changes, as it changes. Numbered events come once each, in order, and go on after `Last-Event-ID`.
+
+    `run` (a summary: the run's state or name is another), `epoch` (its metrics), `removed` (it is gone for good).
+    Without a number, the newest replacing the one before: `progress`, `counts`. `reset` asks to load everything anew.
+    """
+    cursor = _Cursor(after if last_event_id is None else int(last_event_id))
+    yield ServerSentEvent(comment="backprop lab", retry=RETRY_MS)
+    while not lab.feed.closed:
+        ticket = lab.feed.ticket()
+        told = await to_thread.run_sync(_read, lab.database, cursor)
+        for event in told:
+            yield event
+        if len(told) < BATCH:
+            await lab.feed.wait(ticket)
+
+
+def _read(database: Database, cursor: _Cursor) -> list[ServerSentEvent]:
+    """What the page does not know yet; moves its cursor on."""
+    with database.read() as session:
+        last = events.last_seq(session)
+        if cursor.seq > last:
+            # The page knows events that never were here: another database stands behind the same address now.
+            cursor.seq = last
+            return [_event("reset", Nothing(), last)]
+        entries = events.after(session, cursor.seq, BATCH)
+        run_ids = {entry.run_id for entry in entries if not isinstance(entry, Epoch)}
+        removed = runs.removed_ids(session, run_ids)
+        known = {run.id: run for run in runs.load_many(session, sorted(run_ids - removed))}
+        positions = runs.queue_positions(session) if known else {}
+        told = []
+        for entry in entries:
+            if isinstance(entry, Epoch):
+                told.append(_event("epoch", presenters.epoch_info(entry), entry.seq))
+            elif entry.run_id in removed:
+                told.append(_event("removed", Removed(run_id=entry.run_id), entry.seq))
+            else:
+                told.append(_event("run", presenters.run_summary(known[entry.run_id], positions), entry.seq))
+            cursor.seq = entry.seq
+        moved = runs.progressed_since(session, cursor.progress_at)
+        counts = presenters.status_counts(runs.count_by_status(session))
+    return told + _progress(moved, cursor) + _counts(counts, cursor)
+
+
+def _progress(moved: Sequence[Run], cursor: _Cursor) -> list[ServerSentEvent]:
+    infos = [info for run in moved if (info := presenters.progress_info(run)) is not None]
+    if infos:
+        cursor.progress_at = infos[-1].at
+    return [_event("progress", info) for info in infos]
+
+
+def _counts(counts: StatusCounts, cursor: _Cursor) -> list[ServerSentEvent]:
+    if counts == cursor.counts:
+        return []
+    cursor.counts = counts
+    return [_event("counts", counts)]
+
+
+def _event(name: str, data: BaseModel, seq: int | None = None) -> ServerSentEvent:
+    return ServerSentEvent(data=data, event=name, id=None if seq is None else str(seq))

@@ -1,0 +1,67 @@
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from fastapi.middleware.gzip import GZipMiddleware
+
+from backend import __version__
+from backend.api import catalog, error_table, figures, pages, runs, service, stream
+from backend.api.error_table import problem
+from backend.api.schemas import ErrorAnswer
+from backend.api.trust import Access, TrustMiddleware
+from backend.contract import PRESETS
+from backend.db.engine import Database
+from backend.dependencies import Lab
+from backend.feed import Feed
+from backend.notifier import ChangeListener, RedisNotifier
+from backend.queue import CeleryQueue
+from backend.reaper import Reaper
+from backend.settings import Settings
+from backend.submission import LaunchOrder, Submission
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The web application: API, stream and page over one database and one Redis."""
+    settings = settings or Settings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    database = Database(settings.resolved_database_url)
+    notifier, queue, feed = RedisNotifier(settings.redis_url), CeleryQueue(settings.redis_url), Feed()
+    submission = Submission(database, queue, notifier)
+    access = Access(settings.token.get_secret_value()) if settings.token is not None else None
+    listener = ChangeListener(settings.redis_url, feed.wake)
+    reaper = Reaper(database, queue, notifier, settings.lease_s)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        feed.open()
+        listener.start()
+        reaper.start()
+        if settings.demo:
+            demo = PRESETS["demo"]
+            submission.launch_first(LaunchOrder(demo.config, [demo.config.seed], demo.pair, name="demo"))
+        yield
+        feed.close()
+        reaper.stop()
+        listener.stop()
+        database.close()
+
+    app = FastAPI(
+        title="Backprop Lab",
+        version=__version__,
+        description="Launch, follow and compare runs of hand-written backpropagation.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+    )
+    app.state.lab = Lab(settings, database, notifier, submission, feed, access)
+    error_table.install(app)
+    api = APIRouter(prefix="/api", responses={422: {"model": ErrorAnswer}})
+    for module in (runs, figures, stream, catalog, service):
+        api.include_router(module.router)
+    app.include_router(api)
+    pages.install(app)
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.add_middleware(TrustMiddleware, settings=settings, access=access, refuse=problem)
+    return app

@@ -1,0 +1,34 @@
+"""The words that backend, worker and frontend share: one definition each, imported by all sides."""
+
+from backend.contract.config import Backprop, Network, Preprocessing, TrainConfig
+from backend.contract.datasets import DATASETS, DatasetFile, DatasetName, DatasetSpec
+from backend.contract.lifecycle import ALLOWED_STEPS, FINAL_STATUSES, LIVE_STATUSES, RunStatus
+from backend.contract.messages import CHANGED_CHANNEL, TRAIN_QUEUE, TRAIN_RUN_TASK
+from backend.contract.presets import PRESETS, Preset
+from backend.contract.reports import METRIC_NAMES, EpochReport, Phase, Progress, Report, Stopped
+
+__all__ = [
+    "ALLOWED_STEPS",
+    "CHANGED_CHANNEL",
+    "DATASETS",
+    "FINAL_STATUSES",
+    "LIVE_STATUSES",
+    "METRIC_NAMES",
+    "PRESETS",
+    "TRAIN_QUEUE",
+    "TRAIN_RUN_TASK",
+    "Backprop",
+    "DatasetFile",
+    "DatasetName",
+    "DatasetSpec",
+    "EpochReport",
+    "Network",
+    "Phase",
+    "Preprocessing",
+    "Preset",
+    "Progress",
+    "Report",
+    "RunStatus",
+    "Stopped",
+    "TrainConfig",
+]

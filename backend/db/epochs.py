@@ -1,0 +1,67 @@
+"""The results of epochs: written once, by the attempt that holds the run."""
+
+import math
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.contract import EpochReport, RunStatus
+from backend.db import clock, events
+from backend.db.lifecycle import held
+from backend.db.models import Epoch
+
+_NUMBERS = ("train_accuracy", "train_cost", "test_accuracy", "test_cost", "dilation_lambda")
+_WRITABLE = frozenset({RunStatus.RUNNING, RunStatus.STOPPING, RunStatus.PAUSING})
+
+
+def append(session: Session, run_id: int, attempt: int, report: EpochReport) -> bool:
+    """Store an epoch and show it as the run's newest; False where an earlier attempt had stored it already.
+
+    An attempt that begins anew repeats epochs whose results are known: they stay as they were first written.
+
+    Raises:
+        AttemptSuperseded: the attempt no longer holds the run.
+        ValueError: an epoch before this one is missing.
+    """
+    run = held(session, run_id, attempt, _WRITABLE)
+    if report.epoch < run.epochs_done:
+        return False
+    if report.epoch > run.epochs_done:
+        raise ValueError(f"Epoch {report.epoch} of run {run_id} came when epoch {run.epochs_done} was due.")
+    numbers = {name: getattr(report, name) for name in _NUMBERS}
+    finite = {name: value if value is None or math.isfinite(value) else None for name, value in numbers.items()}
+    non_finite = {
+        name: _word(value) for name, value in numbers.items() if value is not None and not math.isfinite(value)
+    }
+    session.add(
+        Epoch(
+            run_id=run_id,
+            number=report.epoch,
+            seq=events.next_seq(session),
+            attempt=attempt,
+            epoch_seconds=report.epoch_seconds,
+            images_per_second=report.images_per_second,
+            non_finite=non_finite,
+            recorded_at=clock.now(session),
+            **finite,
+        )
+    )
+    run.epochs_done = report.epoch + 1
+    run.barren_attempts = 0
+    run.train_accuracy, run.train_cost = finite["train_accuracy"], finite["train_cost"]
+    run.test_accuracy, run.test_cost = finite["test_accuracy"], finite["test_cost"]
+    run.epoch_seconds = report.epoch_seconds
+    known = [value for value in (run.best_test_accuracy, finite["test_accuracy"]) if value is not None]
+    run.best_test_accuracy = max(known, default=None)
+    return True
+
+
+def after(session: Session, run_id: int, number: int) -> Sequence[Epoch]:
+    """The run's epochs with a greater number, in order."""
+    later = select(Epoch).where(Epoch.run_id == run_id, Epoch.number > number)
+    return session.scalars(later.order_by(Epoch.number)).all()
+
+
+def _word(value: float) -> str:
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -1,0 +1,60 @@
+"""The numbered log that pages follow: steps and changes of runs (`run_event`) and finished epochs (`epoch`)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from backend.contract import RunStatus
+from backend.db.models import Epoch, Run, RunEvent, StreamPosition
+
+CREATED, STEP, CHANGED, TRASHED, RESTORED, REMOVED = "created", "step", "changed", "trashed", "restored", "removed"
+
+
+def next_seq(session: Session) -> int:
+    """A number greater than that of every event committed before. Others that want one wait until this commits."""
+    advance = update(StreamPosition).values(value=StreamPosition.value + 1).returning(StreamPosition.value)
+    return session.execute(advance).scalar_one()
+
+
+def last_seq(session: Session) -> int:
+    """The number of the newest event, 0 before the first."""
+    return session.execute(select(StreamPosition.value)).scalar_one()
+
+
+def add(
+    session: Session,
+    run: Run,
+    kind: str,
+    at: datetime,
+    *,
+    from_status: RunStatus | None = None,
+    note: str | None = None,
+) -> None:
+    """Log what happened to a run, in the transaction in which it happens."""
+    session.add(
+        RunEvent(
+            seq=next_seq(session),
+            run_id=run.id,
+            at=at,
+            kind=kind,
+            from_status=from_status,
+            to_status=run.status,
+            attempt=run.attempt,
+            note=note,
+        )
+    )
+
+
+def after(session: Session, seq: int, limit: int) -> list[RunEvent | Epoch]:
+    """The events that follow a number, in order, at most `limit` of them."""
+    run_events = session.scalars(select(RunEvent).where(RunEvent.seq > seq).order_by(RunEvent.seq).limit(limit)).all()
+    epochs = session.scalars(select(Epoch).where(Epoch.seq > seq).order_by(Epoch.seq).limit(limit)).all()
+    entries: list[RunEvent | Epoch] = [*run_events, *epochs]
+    return sorted(entries, key=lambda entry: entry.seq)[:limit]
+
+
+def of_run(session: Session, run_id: int) -> Sequence[RunEvent]:
+    """The history of one run, oldest first."""
+    return session.scalars(select(RunEvent).where(RunEvent.run_id == run_id).order_by(RunEvent.seq)).all()

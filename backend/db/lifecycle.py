@@ -1,0 +1,175 @@
+"""Every step in a run's life, each guarded by its status and, for those who train it, by the number of their attempt.
+
+An attempt's number is a fencing token: who holds an older one changes nothing, and learns so by `AttemptSuperseded`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from backend.contract import ALLOWED_STEPS, FINAL_STATUSES, LIVE_STATUSES, RunStatus, TrainConfig
+from backend.db import clock, events
+from backend.db.models import Run
+from backend.errors import AttemptSuperseded, RunNotFound, StepNotAllowed
+
+MAX_BARREN_ATTEMPTS = 3  # lost attempts in a row without a new epoch, after which a run has failed
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the winner of a run holds."""
+
+    run_id: int
+    attempt: int
+    threads: int
+    config: TrainConfig
+
+
+def _step(session: Session, run: Run, to: RunStatus, *, note: str | None = None, **values: Any) -> Run:
+    """Take one allowed step and log it; the row is locked by the caller's read or, in SQLite, by the transaction."""
+    before, at = run.status, clock.now(session)
+    if to not in ALLOWED_STEPS[before]:
+        raise StepNotAllowed(f"Run {run.id} is {before} and can't become {to}.")
+    if to not in LIVE_STATUSES:
+        values = {"lease_until": None, "progress": None, **values}
+    if to in FINAL_STATUSES:
+        values |= {"finished_at": at}
+    if to is RunStatus.QUEUED:
+        values |= {"queued_at": at, "message_sent_at": None, "worker_id": None}
+    guarded = (
+        update(Run)
+        .where(Run.id == run.id, Run.status == before, Run.attempt == run.attempt)
+        .values(status=to, **values)
+        .returning(Run)
+        .execution_options(populate_existing=True)
+    )
+    changed = session.scalars(guarded).one_or_none()
+    if changed is None:
+        raise AttemptSuperseded(f"Run {run.id} was changed by another while it was {before}.")
+    events.add(session, changed, events.STEP, at, from_status=before, note=note)
+    return changed
+
+
+def _locked(session: Session, run_id: int) -> Run:
+    run = session.scalars(select(Run).where(Run.id == run_id).with_for_update()).one_or_none()
+    if run is None:
+        raise RunNotFound(f"There is no run {run_id}.")
+    return run
+
+
+def held(session: Session, run_id: int, attempt: int, statuses: frozenset[RunStatus] = LIVE_STATUSES) -> Run:
+    """The run, if this attempt still holds it and it is in one of the statuses."""
+    run = session.scalars(select(Run).where(Run.id == run_id).with_for_update()).one_or_none()
+    if run is None or run.attempt != attempt or run.status not in statuses:
+        raise AttemptSuperseded(f"Attempt {attempt} of run {run_id} no longer holds it.")
+    return run
+
+
+def claim(session: Session, run_id: int, worker_id: int, threads: int, lease_s: float) -> Claim | None:
+    """The run for this worker to train, under a new attempt number; None where it is not queued (any more)."""
+    run = session.scalars(select(Run).where(Run.id == run_id).with_for_update()).one_or_none()
+    if run is None or run.status is not RunStatus.QUEUED or run.deleted_at is not None:
+        return None
+    at = clock.now(session)
+    run = _step(
+        session,
+        run,
+        RunStatus.STARTING,
+        attempt=run.attempt + 1,
+        lease_until=at + timedelta(seconds=lease_s),
+        worker_id=worker_id,
+        threads=run.threads or threads,
+        started_at=run.started_at or at,
+    )
+    return Claim(run.id, run.attempt, run.threads or threads, TrainConfig.model_validate(run.config))
+
+
+def load_claim(session: Session, run_id: int, attempt: int) -> Claim:
+    """What an attempt holds, for the process that trains it. Raises AttemptSuperseded."""
+    run = held(session, run_id, attempt)
+    return Claim(run.id, run.attempt, run.threads or 1, TrainConfig.model_validate(run.config))
+
+
+def mark_running(session: Session, run_id: int, attempt: int, environment: dict[str, str]) -> None:
+    """The attempt's process is ready to train. A wish to stop that came meanwhile stays."""
+    run = held(session, run_id, attempt)
+    if run.status is RunStatus.STARTING:
+        _step(session, run, RunStatus.RUNNING, environment=run.environment or environment)
+
+
+def renew(session: Session, run_id: int, attempt: int, lease_s: float) -> None:
+    """Hold the run for another lease."""
+    run = held(session, run_id, attempt)
+    run.lease_until = clock.now(session) + timedelta(seconds=lease_s)
+
+
+def wish(session: Session, run_id: int, attempt: int) -> RunStatus:
+    """The status in which the attempt's run is: `stopping` asks its holder to stop."""
+    row = session.execute(select(Run.status, Run.attempt).where(Run.id == run_id)).one_or_none()
+    if row is None or row.attempt != attempt or row.status not in LIVE_STATUSES:
+        raise AttemptSuperseded(f"Attempt {attempt} of run {run_id} no longer holds it.")
+    return RunStatus(row.status)
+
+
+def ask_stop(session: Session, run_id: int) -> Run:
+    """The run, stopped if nobody trains it, or stopping. Asking again for what is under way changes nothing."""
+    run = _locked(session, run_id)
+    if run.status is RunStatus.STOPPING:
+        return run
+    to = RunStatus.STOPPING if run.status in LIVE_STATUSES else RunStatus.STOPPED
+    if to not in ALLOWED_STEPS[run.status]:
+        raise StepNotAllowed(f"Run {run_id} is {run.status}; only a queued, paused or running run can be stopped.")
+    return _step(session, run, to, note="Asked to stop.")
+
+
+def end_stopped(session: Session, run_id: int, attempt: int) -> None:
+    """The attempt has obeyed the wish to stop."""
+    _step(session, held(session, run_id, attempt, frozenset({RunStatus.STOPPING})), RunStatus.STOPPED)
+
+
+def finish(session: Session, run_id: int, attempt: int) -> None:
+    """The attempt has recorded the last epoch; a run that was asked to stop meanwhile has stopped there."""
+    run = held(session, run_id, attempt)
+    _step(session, run, RunStatus.STOPPED if run.status is RunStatus.STOPPING else RunStatus.FINISHED)
+
+
+def fail(session: Session, run_id: int, attempt: int, error: str) -> None:
+    """The run can't go on, for a reason that another attempt would meet too."""
+    run = held(session, run_id, attempt)
+    if run.status is RunStatus.STOPPING:
+        _step(session, run, RunStatus.STOPPED, error=error, note=error)
+    else:
+        _step(session, run, RunStatus.FAILED, error=error, note=error)
+
+
+def give_back(session: Session, run_id: int, attempt: int, reason: str, *, blameless: bool = False) -> Run:
+    """The run, as it is after its attempt was lost: queued again, or, as was wished, stopped or paused.
+
+    It fails after `MAX_BARREN_ATTEMPTS` lost attempts without a new epoch, unless the loss is blameless
+    (the worker was asked to end).
+    """
+    run = held(session, run_id, attempt)
+    if run.status is RunStatus.STOPPING:
+        return _step(session, run, RunStatus.STOPPED, note=reason)
+    if run.status is RunStatus.PAUSING:
+        return _step(session, run, RunStatus.PAUSED, note=reason)
+    barren = run.barren_attempts + (0 if blameless else 1)
+    if barren >= MAX_BARREN_ATTEMPTS:
+        error = f"Lost {barren} times in epoch {run.epochs_done} without finishing it. The last time: {reason}"
+        return _step(session, run, RunStatus.FAILED, error=error, note=error, barren_attempts=barren)
+    return _step(session, run, RunStatus.QUEUED, note=reason, barren_attempts=barren)
+
+
+def reap(session: Session) -> Sequence[Run]:
+    """Take back every run whose lease is over; the runs that were."""
+    overdue = session.scalars(
+        select(Run)
+        .where(Run.status.in_(LIVE_STATUSES), Run.lease_until < clock.now(session))
+        .order_by(Run.id)
+        .with_for_update(skip_locked=True)
+    ).all()
+    return [give_back(session, run.id, run.attempt, "Its worker gave no sign of life.") for run in overdue]

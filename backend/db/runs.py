@@ -1,0 +1,186 @@
+"""Reading runs, and changing what they are called. Their status is changed in `lifecycle` alone."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.orm import Session
+
+from backend.contract import LIVE_STATUSES, Backprop, Progress, RunStatus, TrainConfig
+from backend.db import clock, events
+from backend.db.filters import Order
+from backend.db.models import Epoch, Launch, Run, RunEvent
+from backend.errors import AttemptSuperseded, RunNotFound, StepNotAllowed
+
+
+def add(session: Session, launch: Launch, config: TrainConfig, name: str, tags: list[str], palette_index: int) -> Run:
+    """A new queued run. The row itself asks for a worker; the message that follows only hurries."""
+    at = clock.now(session)
+    run = Run(
+        launch_id=launch.id,
+        name=name,
+        tags=tags,
+        notes="",
+        config=config.model_dump(mode="json"),
+        palette_index=palette_index,
+        status=RunStatus.QUEUED,
+        attempt=0,
+        created_at=at,
+        queued_at=at,
+    )
+    session.add(run)
+    session.flush()
+    events.add(session, run, events.CREATED, at)
+    return run
+
+
+def load(session: Session, run_id: int) -> Run:
+    """The run with this id, also from the trash."""
+    run = session.get(Run, run_id)
+    if run is None:
+        raise RunNotFound(f"There is no run {run_id}.")
+    return run
+
+
+def load_many(session: Session, run_ids: Sequence[int]) -> list[Run]:
+    """The runs with these ids, in this order."""
+    found = {run.id: run for run in session.scalars(select(Run).where(Run.id.in_(run_ids)))}
+    if missing := [run_id for run_id in run_ids if run_id not in found]:
+        raise RunNotFound(f"There is no run {missing[0]}.")
+    return [found[run_id] for run_id in run_ids]
+
+
+def of_launch(session: Session, launch_id: int) -> Sequence[Run]:
+    """The runs of one launch, in the order in which they were made."""
+    return session.scalars(select(Run).where(Run.launch_id == launch_id).order_by(Run.id)).all()
+
+
+def page(
+    session: Session, where: Sequence[ColumnElement[bool]], order: Order, cursor: str | None, limit: int
+) -> tuple[list[Run], str | None]:
+    """At most `limit` runs that meet every condition, and the cursor of those that follow, None after the last."""
+    conditions = [*where, order.after(cursor)] if cursor else where
+    statement = select(Run, order.key_expression).where(*conditions).order_by(*order.order_by()).limit(limit + 1)
+    rows = session.execute(statement).all()
+    more = len(rows) > limit
+    last_run, last_key = rows[limit - 1] if more else (None, None)
+    return [run for run, _ in rows[:limit]], order.cursor(last_key, last_run.id) if last_run is not None else None
+
+
+def count(session: Session, where: Sequence[ColumnElement[bool]]) -> int:
+    """How many runs meet every condition."""
+    return session.scalar(select(func.count()).select_from(Run).where(*where)) or 0
+
+
+def count_by_status(session: Session) -> Mapping[RunStatus, int]:
+    """How many runs outside the trash are in each status."""
+    rows = session.execute(select(Run.status, func.count()).where(Run.deleted_at.is_(None)).group_by(Run.status))
+    return {RunStatus(status): number for status, number in rows}
+
+
+def exist(session: Session) -> bool:
+    """Whether there is any run, the trash included."""
+    return session.scalar(select(Run.id).limit(1)) is not None
+
+
+def next_palette_index(session: Session, backprop: Backprop) -> int:
+    """The first place in the palette that no run of this kind of backpropagation has taken."""
+    highest = select(func.max(Run.palette_index)).where(Run.config["backprop"].as_string() == backprop.value)
+    taken = session.scalar(highest)
+    return 0 if taken is None else taken + 1
+
+
+def queue_positions(session: Session) -> dict[int, int]:
+    """Each queued run's place in the queue; 1 is next."""
+    queued = select(Run.id).where(Run.status == RunStatus.QUEUED, Run.deleted_at.is_(None))
+    return {run_id: place for place, run_id in enumerate(session.scalars(queued.order_by(Run.queued_at, Run.id)), 1)}
+
+
+def unsent(session: Session, quiet_s: float, limit: int) -> Sequence[int]:
+    """Ids of queued runs for which no message was sent within the last `quiet_s` seconds, first in the queue first."""
+    before = clock.now(session) - timedelta(seconds=quiet_s)
+    quiet = Run.message_sent_at.is_(None) | (Run.message_sent_at < before)
+    queued = select(Run.id).where(Run.status == RunStatus.QUEUED, Run.deleted_at.is_(None), quiet)
+    return session.scalars(queued.order_by(Run.queued_at, Run.id).limit(limit)).all()
+
+
+def mark_sent(session: Session, run_ids: Collection[int]) -> None:
+    """Note that a message for these runs has been sent."""
+    session.execute(update(Run).where(Run.id.in_(run_ids)).values(message_sent_at=clock.now(session)))
+
+
+def live_of_worker(session: Session, worker_id: int) -> Sequence[int]:
+    """Ids of the runs that a worker holds."""
+    return session.scalars(select(Run.id).where(Run.worker_id == worker_id, Run.status.in_(LIVE_STATUSES))).all()
+
+
+def live_count(session: Session) -> int:
+    """How many runs are held by workers."""
+    return count(session, [Run.status.in_(LIVE_STATUSES)])
+
+
+def set_progress(session: Session, run_id: int, attempt: int, progress: Progress) -> None:
+    """Show how far the attempt is; no event, for the next one replaces it."""
+    row = {
+        "phase": progress.phase.value,
+        "epoch": progress.epoch,
+        "batch": progress.batch,
+        "batches": progress.batches,
+        "images_per_second": progress.images_per_second,
+        "note": progress.note,
+    }
+    held = update(Run).where(Run.id == run_id, Run.attempt == attempt, Run.status.in_(LIVE_STATUSES))
+    shown = held.values(progress=row, progress_at=clock.now(session)).returning(Run.id)
+    if session.scalar(shown) is None:
+        raise AttemptSuperseded(f"Attempt {attempt} of run {run_id} no longer holds it.")
+
+
+def progressed_since(session: Session, since: datetime) -> Sequence[Run]:
+    """Live runs whose progress is newer than a time, oldest progress first."""
+    live = select(Run).where(Run.status.in_(LIVE_STATUSES), Run.progress_at > since)
+    return session.scalars(live.order_by(Run.progress_at)).all()
+
+
+def change(session: Session, run_id: int, **values: Any) -> Run:
+    """The run with another name, other tags or notes."""
+    run = load(session, run_id)
+    for name, value in values.items():
+        setattr(run, name, value)
+    events.add(session, run, events.CHANGED, clock.now(session))
+    return run
+
+
+def trash(session: Session, run_id: int) -> Run:
+    """The run, hidden from lists until it is restored or removed for good."""
+    run = load(session, run_id)
+    if run.status in LIVE_STATUSES or run.status is RunStatus.QUEUED:
+        raise StepNotAllowed(f"Run {run_id} is {run.status}; stop it first, then delete it.")
+    if run.deleted_at is None:
+        run.deleted_at = clock.now(session)
+        events.add(session, run, events.TRASHED, run.deleted_at)
+    return run
+
+
+def restore(session: Session, run_id: int) -> Run:
+    """The run, back from the trash."""
+    run = load(session, run_id)
+    if run.deleted_at is not None:
+        run.deleted_at = None
+        events.add(session, run, events.RESTORED, clock.now(session))
+    return run
+
+
+def remove(session: Session, run_id: int) -> None:
+    """Remove a run and its epochs for good; its history stays, for pages that are open."""
+    run = trash(session, run_id)
+    events.add(session, run, events.REMOVED, clock.now(session))
+    session.flush()
+    session.query(Epoch).where(Epoch.run_id == run_id).delete()
+    session.delete(run)
+
+
+def removed_ids(session: Session, run_ids: Collection[int]) -> set[int]:
+    """Those of the ids whose run was removed for good."""
+    removed = select(RunEvent.run_id).where(RunEvent.run_id.in_(run_ids), RunEvent.kind == events.REMOVED)
+    return set(session.scalars(removed))

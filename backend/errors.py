@@ -1,0 +1,78 @@
+"""What can go wrong, named after what went wrong. Nothing here knows of HTTP; the API has one table for that.
+
+LabError
+|- BadRequest            the request's words are off: the message quotes them and says what would do
+|  |- BadFilter
+|  '- BadCursor
+|- NotFound
+|  |- RunNotFound
+|  '- FigureNotFound
+|- StepNotAllowed        the run's state forbids it
+|- KeyReused             an idempotency key came back with another request
+|- AttemptSuperseded     another attempt owns the run now: the writer must end
+'- RunFailure            the run can't go on, and trying again would not help; the message is shown beside it
+|- DatasetMissing
+|- DatasetDamaged
+|- DownloadFailed
+'- TrainingDiverged
+"""
+
+
+class LabError(Exception):
+    """Any error whose message is written for the user."""
+
+
+class BadRequest(LabError):
+    """The request can't be read as meant."""
+
+
+class BadFilter(BadRequest):
+    """A filter that the grammar does not know."""
+
+
+class BadCursor(BadRequest):
+    """A paging cursor that this service did not make."""
+
+
+class NotFound(LabError):
+    """What was asked for does not exist."""
+
+
+class RunNotFound(NotFound):
+    """No run has this id."""
+
+
+class FigureNotFound(NotFound):
+    """No figure has this name."""
+
+
+class StepNotAllowed(LabError):
+    """The run's state forbids what was asked."""
+
+
+class KeyReused(LabError):
+    """The idempotency key belongs to a different request."""
+
+
+class AttemptSuperseded(LabError):
+    """A newer attempt owns the run, or the run has ended: nothing was written."""
+
+
+class RunFailure(LabError):
+    """The run can't go on, and another attempt would end the same way."""
+
+
+class DatasetMissing(RunFailure):
+    """A data set's file is not there and can't be fetched."""
+
+
+class DatasetDamaged(RunFailure):
+    """A data set's file is not what it should be."""
+
+
+class DownloadFailed(RunFailure):
+    """A data set's file could not be fetched whole."""
+
+
+class TrainingDiverged(RunFailure):
+    """A cost became infinite or not a number."""

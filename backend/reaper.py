@@ -1,0 +1,59 @@
+import logging
+import threading
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from backend.db import lifecycle, runs, workers
+from backend.db.engine import Database
+from backend.notifier import Notifier
+from backend.queue import Queue
+
+log = logging.getLogger(__name__)
+
+RESEND_AFTER_S = 5.0  # a message that no free worker has answered by then is taken as lost
+_SWEEPS_PER_LEASE = 4
+
+
+class Reaper:
+    """Takes back runs whose worker is silent, and sends again messages that were lost.
+
+    Several may run at once: each change is guarded, and a message too many does nothing.
+    """
+
+    def __init__(self, database: Database, queue: Queue, notifier: Notifier, lease_s: float) -> None:
+        self._database = database
+        self._queue = queue
+        self._notifier = notifier
+        self._interval_s = min(lease_s / _SWEEPS_PER_LEASE, RESEND_AFTER_S / 2)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._sweep_until_ended, name="reaper", daemon=True)
+
+    def start(self) -> None:
+        """Begin to sweep."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Sweep no more."""
+        self._ended.set()
+        self._thread.join(timeout=5)
+
+    def sweep(self) -> None:
+        """Look once at all leases and at the queue."""
+        with self._database.write() as session:
+            for run in lifecycle.reap(session):
+                log.warning("Run %d was taken back and is %s now.", run.id, run.status)
+        with self._database.read() as session:
+            # While every slot is taken the queue waits as it should: no message would change that.
+            free = workers.alive_slots(session) - runs.live_count(session)
+            waiting = runs.unsent(session, RESEND_AFTER_S, free) if free > 0 else []
+        if waiting and self._queue.send_train_run(waiting):
+            with self._database.write() as session:
+                runs.mark_sent(session, waiting)
+        self._notifier.changed()
+
+    def _sweep_until_ended(self) -> None:
+        while not self._ended.wait(self._interval_s):
+            try:
+                self.sweep()
+            except SQLAlchemyError as error:
+                log.warning("The sweep failed and is tried again: %s", error)

@@ -1,0 +1,77 @@
+import os
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class Settings(BaseSettings):
+    """Every setting of the service, read from the environment once a process and handed down."""
+
+    model_config = SettingsConfigDict(env_prefix="LAB_", frozen=True, extra="ignore")
+
+    host: str = Field(
+        "127.0.0.1", description="Address that the page listens on. Any but a loopback address needs LAB_TOKEN."
+    )
+    port: int = Field(8000, ge=1, le=65535, description="Port of the page.")
+    data_dir: Path = Field(Path("data"), description="Folder for the database, data sets and run logs.")
+    database_url: str = Field(
+        "", description="SQLAlchemy URL, such as postgresql+psycopg://…; empty: SQLite in the data folder."
+    )
+    redis_url: str = Field(
+        "", description="Redis URL, such as redis://…; empty: `make run` starts its own Valkey server."
+    )
+    token: SecretStr | None = Field(
+        None, min_length=16, description="Shared secret that every request must show; unset: none on loopback."
+    )
+    allowed_hosts: str = Field(
+        "", description="More host names by which the page may be asked for, separated by commas."
+    )
+    demo: bool = Field(True, description="Launch the demonstration pair when the database is empty.")
+    slots: int = Field(2, ge=1, le=64, description="Runs that a CPU worker trains side by side.")
+    threads: int = Field(
+        0, ge=0, le=256, description="Threads of each run; 0: the worker's cores shared among its slots."
+    )
+    lease_s: float = Field(
+        15.0, ge=1, le=600, description="Seconds without a sign of life after which a run's worker counts as dead."
+    )
+    stop_grace_s: float = Field(
+        10.0, ge=0.5, le=600, description="Seconds that a run gets to stop by itself before it is killed."
+    )
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level that is logged.")
+
+    @model_validator(mode="after")
+    def _token_beyond_loopback(self) -> Self:
+        if self.host not in LOOPBACK_HOSTS and self.token is None:
+            raise ValueError(
+                f"LAB_HOST is {self.host!r}, which others can reach, so LAB_TOKEN must be set to a secret of at least 16 characters."
+            )
+        return self
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The database's URL: the one that was set, or SQLite's in the data folder."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'lab.sqlite3'}"
+
+    @property
+    def threads_per_slot(self) -> int:
+        """Threads for each run of this host's worker."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return self.threads or max(1, cores // self.slots)
+
+    @property
+    def datasets_dir(self) -> Path:
+        """Folder with one folder a data set."""
+        return self.data_dir.resolve() / "datasets"
+
+    def attempt_log(self, run_id: int, attempt: int) -> Path:
+        """File that holds what an attempt of a run wrote."""
+        return self.runs_dir / str(run_id) / f"attempt-{attempt}.log"
+
+    @property
+    def runs_dir(self) -> Path:
+        """Folder with one folder a run: its log, later its checkpoints."""
+        return self.data_dir.resolve() / "runs"

@@ -1,0 +1,109 @@
+"""Launching and steering runs in the right order: the database first, then the messages that hurry."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy.orm import Session
+
+from backend.contract import Backprop, TrainConfig
+from backend.db import launches, lifecycle, runs
+from backend.db.engine import Database
+from backend.db.models import Run
+from backend.errors import KeyReused
+from backend.notifier import Notifier
+from backend.queue import Queue
+
+
+@dataclass(frozen=True)
+class LaunchOrder:
+    """What to train: a configuration, for each of the seeds, and as a pair where asked."""
+
+    config: TrainConfig
+    seeds: Sequence[int]
+    pair: bool = False
+    name: str | None = None
+    tags: list[str] = field(default_factory=list)
+
+    def configurations(self) -> list[tuple[str, TrainConfig]]:
+        """Each run's name and configuration; the two of a pair stand beside each other."""
+        backprops = [Backprop.MANUAL, Backprop.DILATED] if self.pair else [self.config.backprop]
+        base = self.name or f"{self.config.dataset} {self.config.network}-{self.config.width}"
+        shows_backprop = self.pair or not self.name
+        return [
+            (
+                " ".join(
+                    [base]
+                    + ([backprop.value] if shows_backprop else [])
+                    + ([f"seed {seed}"] if len(self.seeds) > 1 else [])
+                ),
+                self.config.model_copy(update={"seed": seed, "backprop": backprop}),
+            )
+            for seed in self.seeds
+            for backprop in backprops
+        ]
+
+    def fingerprint(self) -> str:
+        """Equal for equal orders."""
+        return hashlib.sha256(repr((self.name, self.tags, self.configurations())).encode()).hexdigest()
+
+
+class Submission:
+    """Who takes orders: for the API, and for the demonstration at the first start."""
+
+    def __init__(self, database: Database, queue: Queue, notifier: Notifier) -> None:
+        self._database = database
+        self._queue = queue
+        self._notifier = notifier
+
+    def launch(self, order: LaunchOrder, idempotency_key: str | None = None) -> tuple[list[Run], bool]:
+        """The order's runs, queued, and whether they are new: a repeated key gives the runs that it gave before.
+
+        Raises:
+            KeyReused: the key was used for a different order.
+        """
+        with self._database.write() as session:
+            if idempotency_key is not None:
+                known = launches.find_by_key(session, idempotency_key)
+                if known is not None:
+                    if known.request_sha256 != order.fingerprint():
+                        raise KeyReused(
+                            f"The Idempotency-Key {idempotency_key!r} was used for another launch; take a new one."
+                        )
+                    return list(runs.of_launch(session, known.id)), False
+            launched = self._add(session, order, idempotency_key)
+        self._hurry([run.id for run in launched])
+        return launched, True
+
+    def launch_first(self, order: LaunchOrder) -> list[Run]:
+        """The order's runs, if there has never been any run; otherwise none."""
+        with self._database.write() as session:
+            launched = [] if runs.exist(session) else self._add(session, order, None)
+        self._hurry([run.id for run in launched])
+        return launched
+
+    def stop(self, run_id: int) -> Run:
+        """The run, stopped or stopping. Raises RunNotFound, StepNotAllowed."""
+        with self._database.write() as session:
+            run = lifecycle.ask_stop(session, run_id)
+        self._notifier.changed()
+        return run
+
+    def _add(self, session: Session, order: LaunchOrder, idempotency_key: str | None) -> list[Run]:
+        launch = launches.add(session, idempotency_key, order.fingerprint())
+        configurations = order.configurations()
+        # The two of a pair share a place in the palette, so that only hue and marker tell them apart.
+        first = max(runs.next_palette_index(session, config.backprop) for _, config in configurations)
+        step = 2 if order.pair else 1
+        return [
+            runs.add(session, launch, config, name, order.tags, palette_index=first + place // step)
+            for place, (name, config) in enumerate(configurations)
+        ]
+
+    def _hurry(self, run_ids: list[int]) -> None:
+        if not run_ids:
+            return
+        if self._queue.send_train_run(run_ids):
+            with self._database.write() as session:
+                runs.mark_sent(session, run_ids)
+        self._notifier.changed()

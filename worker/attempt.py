@@ -1,0 +1,84 @@
+"""The process of one attempt at a run: `python -m worker.attempt RUN ATTEMPT`.
+
+It alone joins trainer, data sets and recorder. Its standard input is the leash that its supervisor holds: the word
+`stop` asks it to stop, and the end of it means that the supervisor is gone.
+"""
+
+import logging
+import os
+import sys
+import threading
+import traceback
+
+from backend.contract import Phase, Progress
+from backend.db import lifecycle
+from backend.db.engine import Database
+from backend.errors import AttemptSuperseded, RunFailure
+from backend.notifier import RedisNotifier
+from backend.settings import Settings
+from worker.recorder import Recorder
+from worker.supervisor import STOP_WORD
+
+log = logging.getLogger(__name__)
+
+EXIT_SUPERSEDED = 3
+EXIT_LEASH_CUT = 4
+
+
+def main(run_id: int, attempt: int) -> int:
+    """Train the run to its end, and give the exit code; whatever happens is stored first."""
+    stop = threading.Event()
+    threading.Thread(target=_hold_leash, args=(stop,), name="leash", daemon=True).start()
+    settings = Settings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    database = Database(settings.resolved_database_url)
+    with database.read() as session:
+        claim = lifecycle.load_claim(session, run_id, attempt)
+    notifier = RedisNotifier(settings.redis_url)
+    recorder = Recorder(database, notifier, run_id, attempt, claim.config.epochs, settings.lease_s)
+    try:
+        _train(claim, settings, recorder, stop)
+    except AttemptSuperseded as error:
+        log.warning("%s", error)
+        return EXIT_SUPERSEDED
+    except RunFailure as error:
+        log.error("%s", error)  # noqa: TRY400  (a sentence for the user; the place in the code says nothing more)
+        recorder.failed(str(error))
+    except Exception as error:  # noqa: BLE001  (any error ends the run, and its sentence must reach the page)
+        traceback.print_exc()
+        recorder.failed(f"{type(error).__name__}: {str(error)[:1000]}")
+    return 0
+
+
+def _train(claim: lifecycle.Claim, settings: Settings, recorder: Recorder, stop: threading.Event) -> None:
+    def note(phase: Phase, text: str | None = None) -> None:
+        recorder.add(Progress(phase=phase, epoch=0, batch=0, batches=0, note=text))
+
+    note(Phase.STARTING)
+    # TensorFlow is imported here and not above: the page sees that the attempt has begun some seconds earlier.
+    from worker import datasets, trainer  # noqa: PLC0415
+
+    trainer.configure(claim.threads)
+    recorder.ready(trainer.environment())
+    note(Phase.LOADING)
+    images = datasets.load(claim.config, settings.datasets_dir, lambda text: note(Phase.LOADING, text))
+    data = trainer.TrainingData(
+        train_images=images.train_images,
+        train_labels=images.train_labels,
+        test_images=images.test_images,
+        test_labels=images.test_labels,
+    )
+    for report in trainer.train(claim.config, data, stop=stop.is_set):
+        recorder.add(report)
+
+
+def _hold_leash(stop: threading.Event) -> None:
+    for line in sys.stdin.buffer:
+        if line == STOP_WORD:
+            stop.set()
+    # Nobody renews the lease any more: another attempt will own the run, and this one must not waste the machine.
+    os._exit(EXIT_LEASH_CUT)
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2])))
