@@ -4,12 +4,13 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 from fastapi.middleware.gzip import GZipMiddleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from backend import __version__
 from backend.api import catalog, error_table, figures, pages, runs, service, stream
 from backend.api.error_table import problem
 from backend.api.schemas import ErrorAnswer
-from backend.api.trust import Access, TrustMiddleware
+from backend.api.trust import MAX_BODY_BYTES, Access, TrustMiddleware
 from backend.contract import PRESETS
 from backend.db.engine import Database
 from backend.dependencies import Lab
@@ -63,5 +64,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(api)
     pages.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
     app.add_middleware(TrustMiddleware, settings=settings, access=access, refuse=problem)
     return app

@@ -29,7 +29,7 @@ REMEDIES = (
     (
         ("THESE PACKAGES DO NOT MATCH THE HASHES",),
         (
-            "A package is not the one that {lock} names: it was cut on its way, or the package index serves altered files. "
+            "A package is not the one that {lock} names: it was cut on its way, or the package index altered it. "
             "Nothing was installed; try again."
         ),
     ),

@@ -1,5 +1,6 @@
 """The news that something changed, through Redis: "look again", never what."""
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -13,6 +14,7 @@ log = logging.getLogger(__name__)
 
 _TIMEOUT_S = 2.0
 _RECONNECT_S = 1.0
+_LOOK_S = 1.0
 
 
 class Notifier(Protocol):
@@ -60,6 +62,9 @@ class ChangeListener:
     def stop(self) -> None:
         """Listen no more."""
         self._ended.set()
+        # News of its own, so that the thread need not wait for somebody else's to see that it shall end.
+        with contextlib.suppress(redis.RedisError):
+            self._redis.publish(CHANGED_CHANNEL, "")
         self._thread.join(timeout=2 * _TIMEOUT_S)
         self._redis.close()
 
@@ -69,7 +74,7 @@ class ChangeListener:
                 with self._redis.pubsub(ignore_subscribe_messages=True) as channel:  # type: ignore[no-untyped-call]
                     channel.subscribe(CHANGED_CHANNEL)
                     while not self._ended.is_set():
-                        if channel.get_message(timeout=_RECONNECT_S) is not None:
+                        if channel.get_message(timeout=_LOOK_S) is not None:
                             self._wake()
             except redis.RedisError as error:
                 log.warning("Not listening for news: %s", error)

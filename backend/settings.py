@@ -47,7 +47,8 @@ class Settings(BaseSettings):
     def _token_beyond_loopback(self) -> Self:
         if self.host not in LOOPBACK_HOSTS and self.token is None:
             raise ValueError(
-                f"LAB_HOST is {self.host!r}, which others can reach, so LAB_TOKEN must be set to a secret of at least 16 characters."
+                f"LAB_HOST is {self.host!r}, which others can reach, "
+                "so LAB_TOKEN must be set to a secret of at least 16 characters."
             )
         return self
 

@@ -10,7 +10,9 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from backend import errors
-from backend.api.schemas import ErrorAnswer, FieldProblem, Problem
+from backend.api.schemas import ErrorAnswer, FieldProblem, LaunchRequest, Problem
+from backend.api.trust import MAX_BODY_BYTES, SECURITY_HEADERS
+from backend.contract import TrainConfig
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +26,7 @@ STATUS: Mapping[type[errors.LabError], tuple[int, str]] = {
     errors.AttemptSuperseded: (409, "changed_meanwhile"),
 }
 _SHOWN_LENGTH = 60
+_FIELD_NAMES = frozenset(TrainConfig.model_fields) | frozenset(LaunchRequest.model_fields)
 
 
 def problem(status: int, code: str, message: str, fields: Sequence[FieldProblem] = ()) -> JSONResponse:
@@ -42,11 +45,12 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def validation_error(_request: Request, error: RequestValidationError) -> JSONResponse:
-        fields = [_field_problem(entry) for entry in error.errors()]
+        # A value that fits none of several types is reported once for each of them: the first is enough.
+        fields = list({found.field: found for found in map(_field_problem, reversed(error.errors()))}.values())[::-1]
         first = fields[0]
         sent = f" (sent: {first.value})" if first.value is not None else ""
         more = f" {len(fields) - 1} more like this." if len(fields) > 1 else ""
-        return problem(422, "invalid", f"{first.field}: {first.message}{sent}.{more}".replace("..", "."), fields)
+        return problem(422, "invalid", f"{first.field}: {first.message}{sent}.{more}", fields)
 
     @app.exception_handler(HTTPException)
     def http_error(request: Request, error: HTTPException) -> JSONResponse:
@@ -56,6 +60,8 @@ def install(app: FastAPI) -> None:
             answer = problem(405, "wrong_method", f"{request.method} is not known at {printable(request.url.path)}.")
             answer.headers.update(error.headers or {})
             return answer
+        if error.status_code == 413:  # noqa: PLR2004
+            return problem(413, "body_too_long", f"The body is longer than {MAX_BODY_BYTES} bytes; send less.")
         if error.status_code == 400:  # noqa: PLR2004  (FastAPI's word for a body that is no JSON)
             return problem(422, "invalid", "The request's body is not JSON that can be read; check it.")
         return problem(error.status_code, "http_error", str(error.detail))
@@ -63,7 +69,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     def unexpected(_request: Request, error: Exception) -> JSONResponse:
         log.error("Unexpected error", exc_info=error)
-        return problem(500, "internal", "Something went wrong here; the service's log says what.")
+        answer = problem(500, "internal", "Something went wrong here; the service's log says what.")
+        # This answer is made outside of all middleware, which would have added them.
+        answer.headers.update(SECURITY_HEADERS)
+        return answer
 
 
 def printable(value: object) -> str:
@@ -75,13 +84,18 @@ def printable(value: object) -> str:
 
 def _field_problem(entry: Mapping[str, Any]) -> FieldProblem:
     place = [str(part) for part in entry["loc"] if part not in ("body", "query", "path", "header")]
-    message = printable_message(str(entry["msg"]))
-    shown = entry["type"] not in ("missing", "value_error", "json_invalid") and not isinstance(entry.get("input"), dict)
-    value = printable(entry.get("input")) if shown else None
-    return FieldProblem(field=printable(".".join(place) or "body"), message=message, value=value)
-
-
-def printable_message(message: str) -> str:
-    """A validator's message as a sentence of ours."""
-    message = message.removeprefix("Value error, ").encode("utf-8", "backslashreplace").decode()
-    return message.removesuffix(".")
+    # Pydantic adds the name of the type that it tried, which nobody has sent.
+    place = [part for part in place if not part.startswith(("constrained-", "list["))]
+    kind, message = entry["type"], str(entry["msg"]).removeprefix("Value error, ")
+    if kind == "json_invalid":
+        return FieldProblem(field="body", message=f"is not JSON: {printable(entry['ctx']['error'])}", value=None)
+    if kind == "extra_forbidden":
+        return FieldProblem(field=printable(".".join(place)), message="there is no such field", value=None)
+    if kind == "value_error" and message.split()[0] in _FIELD_NAMES:
+        place.append(message.split()[0])
+    shown = kind not in ("missing", "value_error") and not isinstance(entry.get("input"), dict)
+    return FieldProblem(
+        field=printable(".".join(place) or "body"),
+        message=message.encode("utf-8", "backslashreplace").decode().removesuffix("."),
+        value=printable(entry.get("input")) if shown else None,
+    )

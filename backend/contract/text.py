@@ -10,7 +10,7 @@ def clean_text(text: str) -> str:
     """The text in Unicode's composed form, without blanks at its ends.
 
     Raises:
-        ValueError: it holds a control character, a lone surrogate, or a character that turns the reading direction round.
+        ValueError: it holds a control character, a lone surrogate, or one that turns the reading direction.
     """
     for character in text:
         category = unicodedata.category(character)

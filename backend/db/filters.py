@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from lark import Lark, Token, Transformer, UnexpectedInput, v_args
+from lark import Lark, Token, Transformer, Tree, UnexpectedInput, UnexpectedToken, v_args
 from lark.exceptions import VisitError
 from sqlalchemy import ColumnElement, Text, and_, cast, func, not_, or_
 
@@ -18,7 +18,8 @@ from backend.contract import TrainConfig
 from backend.db.models import Run
 from backend.errors import BadCursor, BadFilter, BadRequest
 
-MAX_FILTER_LENGTH = 1000
+MAX_FILTER_LENGTH = 1000  # characters
+MAX_FILTER_DEPTH = 50
 
 GRAMMAR = r"""
     ?start: either
@@ -111,7 +112,7 @@ class _ToSql(Transformer[Token, ColumnElement[bool]]):
             if operator == "~":
                 return _holds(column, value)
             return _COMPARE[operator](func.lower(column), value.lower())
-        raise BadFilter(f"There is no field {name!r} to filter by; there are {', '.join(FIELDS)}.")
+        raise BadFilter(f"There is no field {str(name)!r} to filter by; there are {', '.join(FIELDS)}.")
 
 
 def _holds(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
@@ -128,7 +129,11 @@ def _number(name: str, text: str) -> float:
     return number / 100 if text.endswith("%") else number
 
 
-_PARSER = Lark(GRAMMAR, parser="lalr", transformer=None)
+def _depth(tree: Tree[Token] | Token) -> int:
+    return 1 + max(map(_depth, tree.children), default=0) if isinstance(tree, Tree) else 0
+
+
+_PARSER = Lark(GRAMMAR, parser="lalr")
 
 
 def parse(text: str) -> ColumnElement[bool] | None:
@@ -142,16 +147,17 @@ def parse(text: str) -> ColumnElement[bool] | None:
     if len(text) > MAX_FILTER_LENGTH:
         raise BadFilter(f"The filter has {len(text)} characters; {MAX_FILTER_LENGTH} are the most.")
     try:
-        return _ToSql().transform(_PARSER.parse(text))
+        tree = _PARSER.parse(text)
+        if _depth(tree) > MAX_FILTER_DEPTH:
+            raise BadFilter(f"The filter is nested more than {MAX_FILTER_DEPTH} deep; simplify it.")
+        return _ToSql().transform(tree)
     except VisitError as error:
         if isinstance(error.orig_exc, BadFilter):
             raise error.orig_exc from None
         raise
-    except RecursionError:
-        raise BadFilter("The filter is nested too deeply.") from None
     except UnexpectedInput as error:
-        place = error.pos_in_stream if error.pos_in_stream is not None and error.pos_in_stream >= 0 else len(text)
-        rest = text[place : place + 20]
+        at_end = isinstance(error, UnexpectedToken) and error.token.type == "$END"
+        rest = "" if at_end else text[error.pos_in_stream or 0 :][:20]
         where = f"at {rest!r}" if rest else "at its end"
         raise BadFilter(
             f"The filter can't be read {where}; write, for example, dataset = digits and test_accuracy > 95%."

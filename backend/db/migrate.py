@@ -32,9 +32,3 @@ def is_current(url: str) -> bool:
     finally:
         engine.dispose()
     return current == ScriptDirectory.from_config(alembic_config(url)).get_current_head()
-
-
-if __name__ == "__main__":
-    from backend.settings import Settings
-
-    upgrade(Settings().resolved_database_url)

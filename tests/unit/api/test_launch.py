@@ -1,0 +1,94 @@
+import pytest
+from fastapi.testclient import TestClient
+
+TWO_EPOCHS = {"epochs": 2}
+
+
+def launch(client: TestClient, **body: object) -> list[dict[str, object]]:
+    answer = client.post("/api/runs", json=body)
+    assert answer.status_code == 201, answer.text
+    runs: list[dict[str, object]] = answer.json()["runs"]
+    return runs
+
+
+class TestLaunch:
+    def test_of_nothing_but_defaults_queues_one_run(self, client: TestClient) -> None:
+        """An empty request launches the default configuration under a name made from it."""
+        (run,) = launch(client)
+        assert (run["status"], run["name"], run["queue_position"]) == ("queued", "digits conv7-32 manual", 1)
+        assert client.get(f"/api/runs/{run['id']}").json()["config"] == run["config"]
+
+    def test_of_a_pair_differs_in_backprop_alone(self, client: TestClient) -> None:
+        """A pair is two runs that share all but the way gradients go back, and their place in the palette."""
+        manual, dilated = launch(client, pair=True, name="mine", config=TWO_EPOCHS | {"seed": 5})
+        assert (manual["name"], dilated["name"]) == ("mine manual", "mine dilated")
+        assert manual["config"] | {"backprop": "dilated"} == dilated["config"]  # type: ignore[operator]
+        assert manual["style"]["marker"] != dilated["style"]["marker"]  # type: ignore[index]
+
+    @pytest.mark.parametrize(("seeds", "expected"), [(3, [7, 8, 9]), ([4, 1], [4, 1]), (None, [7])])
+    def test_of_seeds_gives_one_run_each(self, client: TestClient, seeds: object, expected: list[int]) -> None:
+        """A count goes on from the configuration's seed; a list is taken as it is."""
+        runs = launch(client, seeds=seeds, config={"seed": 7})
+        assert [run["config"]["seed"] for run in runs] == expected  # type: ignore[index]
+
+    def test_with_a_known_key_gives_the_same_runs(self, client: TestClient) -> None:
+        """A repeated request answers 200 with the first one's runs and makes none; another request under its key is refused."""
+        headers, body = {"Idempotency-Key": "once"}, {"name": "one", "pair": True}
+        first = client.post("/api/runs", json=body, headers=headers)
+        again = client.post("/api/runs", json=body, headers=headers)
+        other = client.post("/api/runs", json={"name": "two"}, headers=headers)
+        assert (first.status_code, again.status_code, other.status_code) == (201, 200, 422)
+        assert [run["id"] for run in again.json()["runs"]] == [run["id"] for run in first.json()["runs"]]
+        assert client.get("/api/runs").json()["total"] == 2
+
+
+BAD_REQUESTS = [
+    ('{"config": {"width": 1000000000}}', "config.width", "1000000000"),
+    ('{"config": {"epochs": -1}}', "config.epochs", "-1"),
+    ('{"config": {"epsilon": NaN}}', "config.epsilon", "nan"),
+    ('{"config": {"epsilon": 1e400}}', "config.epsilon", "inf"),
+    ('{"config": {"seed": ' + "9" * 40 + "}}", "config.seed", "9999"),
+    ('{"config": {"seed": ' + "9" * 5000 + "}}", "", "not JSON"),
+    ('{"config": {"batch_size": 2000}}', "config.batch_size", "2000"),
+    ('{"config": {"train_images": 1438}}', "config.train_images", "1437"),
+    ('{"config": {"widht": 3}}', "config.widht", "no such field"),
+    ('{"name": "\\ud800"}', "name", "U+D800"),
+    ('{"name": "a\\u0000b"}', "name", "U+0000"),
+    ('{"name": "' + "x" * 201 + '"}', "name", "200"),
+    ('{"seeds": [1, 1]}', "seeds", "twice"),
+    ('{"seeds": 51}', "seeds", "50"),
+    ('{"seeds": "three"}', "seeds", "three"),
+    ('{"config": {"seed": 2147483647}, "seeds": 2}', "seeds", "2147483648"),
+    ("[" * 100_000, "", "JSON"),
+    ("nonsense", "body", "JSON"),
+    ("[]", "body", "[]"),
+]
+
+
+class TestABadRequest:
+    @pytest.mark.parametrize(("body", "field", "quoted"), BAD_REQUESTS, ids=[body[:40] for body, _, _ in BAD_REQUESTS])
+    def test_is_answered_by_a_sentence_and_stores_nothing(
+        self, client: TestClient, body: str, field: str, quoted: str
+    ) -> None:
+        """An absurd value is a 422 that names the field and quotes the value; no run is made."""
+        answer = client.post("/api/runs", content=body[:60_000], headers={"content-type": "application/json"})
+        error = answer.json()["error"]
+        assert answer.status_code == 422, answer.text
+        assert quoted in answer.text
+        assert field in [problem["field"] for problem in error["fields"]] or not field
+        assert client.get("/api/runs").json()["total"] == 0
+
+    def test_of_ten_megabytes_is_too_long(self, client: TestClient) -> None:
+        """A body beyond 64 KiB is a 413, whether its length is announced or not."""
+        body = b" " * 10_000_000
+        announced = client.post("/api/runs", content=body, headers={"content-type": "application/json"})
+        pieces = (body[start : start + 65_536] for start in range(0, len(body), 65_536))
+        unannounced = client.post("/api/runs", content=pieces, headers={"content-type": "application/json"})
+        assert (announced.status_code, unannounced.status_code) == (413, 413)
+        assert "65536 bytes" in announced.json()["error"]["message"]
+
+    def test_of_another_content_type_is_refused(self, client: TestClient) -> None:
+        """A form or plain text, which a foreign page could send, is no launch."""
+        for kind in ("text/plain", "application/x-www-form-urlencoded"):
+            assert client.post("/api/runs", content="{}", headers={"content-type": kind}).status_code == 422
+        assert client.get("/api/runs").json()["total"] == 0

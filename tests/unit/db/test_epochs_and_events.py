@@ -1,0 +1,198 @@
+import math
+import threading
+
+import pytest
+
+from backend.contract import Phase, Progress, RunStatus
+from backend.db import clock, epochs, events, lifecycle, migrate, runs
+from backend.db.engine import Database
+from backend.db.models import Base, Epoch, RunEvent
+from backend.errors import AttemptSuperseded, RunNotFound, StepNotAllowed
+from tests.builders import add_run, epoch_report, start_run
+
+
+class TestAppend:
+    def test_stores_an_epoch_and_shows_it_on_the_run(self, database: Database) -> None:
+        """The run's newest figures are those of its last epoch, its best the best of all."""
+        run_id = add_run(database)
+        claim = start_run(database, run_id)
+        with database.write() as session:
+            epochs.append(session, run_id, claim.attempt, epoch_report(0, test_accuracy=0.9))
+            epochs.append(session, run_id, claim.attempt, epoch_report(1, test_accuracy=0.8))
+        with database.read() as session:
+            run = runs.load(session, run_id)
+            assert (run.epochs_done, run.test_accuracy, run.best_test_accuracy) == (2, 0.8, 0.9)
+            assert [row.test_accuracy for row in epochs.after(session, run_id, -1)] == [0.9, 0.8]
+            assert [row.number for row in epochs.after(session, run_id, 0)] == [1]
+
+    def test_never_doubles_nor_rewrites(self, database: Database) -> None:
+        """An epoch that a later attempt repeats stays as it was first written."""
+        run_id = add_run(database)
+        first = start_run(database, run_id)
+        with database.write() as session:
+            assert epochs.append(session, run_id, first.attempt, epoch_report(0, train_cost=1.0))
+            lifecycle.give_back(session, run_id, first.attempt, "lost")
+        second = start_run(database, run_id)
+        with database.write() as session:
+            assert not epochs.append(session, run_id, second.attempt, epoch_report(0, train_cost=2.0))
+            assert epochs.append(session, run_id, second.attempt, epoch_report(1))
+        with database.read() as session:
+            rows = epochs.after(session, run_id, -1)
+            assert [(row.number, row.attempt) for row in rows] == [(0, 1), (1, 2)]
+            assert rows[0].train_cost == 1.0
+
+    def test_leaves_no_gap(self, database: Database) -> None:
+        """An epoch whose forerunner is missing is refused."""
+        run_id = add_run(database)
+        claim = start_run(database, run_id)
+        with pytest.raises(ValueError, match="epoch 0 was due"), database.write() as session:
+            epochs.append(session, run_id, claim.attempt, epoch_report(1))
+
+    def test_keeps_what_is_not_finite_as_a_word(self, database: Database) -> None:
+        """NaN and infinity are null in the numbers, and named beside them."""
+        run_id = add_run(database)
+        claim = start_run(database, run_id)
+        report = epoch_report(0, train_cost=math.nan, test_cost=math.inf, test_accuracy=-math.inf)
+        with database.write() as session:
+            epochs.append(session, run_id, claim.attempt, report)
+        with database.read() as session:
+            row = epochs.after(session, run_id, -1)[0]
+            assert (row.train_cost, row.test_cost, row.test_accuracy) == (None, None, None)
+            assert row.non_finite == {"train_cost": "NaN", "test_cost": "Infinity", "test_accuracy": "-Infinity"}
+
+
+class TestTheStream:
+    def test_numbers_follow_commits(self, database: Database) -> None:
+        """Six writers at once give consecutive numbers, and a reader who goes on by the last number misses none."""
+        run_ids = [add_run(database) for _ in range(6)]
+        claims = [start_run(database, run_id) for run_id in run_ids]
+        with database.read() as session:
+            cursor = start = events.last_seq(session)
+        seen: list[int] = []
+        done = threading.Event()
+
+        def write(place: int) -> None:
+            for epoch in range(10):
+                with database.write() as session:
+                    epochs.append(session, run_ids[place], claims[place].attempt, epoch_report(epoch))
+
+        def read() -> None:
+            nonlocal cursor
+            while True:
+                last_look = done.is_set()
+                with database.read() as session:
+                    entries = events.after(session, cursor, 1000)
+                if entries:
+                    seen.extend(entry.seq for entry in entries)
+                    cursor = entries[-1].seq
+                elif last_look:
+                    return
+
+        writers = [threading.Thread(target=write, args=(place,)) for place in range(6)]
+        reader = threading.Thread(target=read)
+        for thread in [*writers, reader]:
+            thread.start()
+        for thread in writers:
+            thread.join()
+        done.set()
+        reader.join()
+        assert seen == list(range(start + 1, start + 61))
+
+    def test_a_rolled_back_event_leaves_no_hole_that_hides_others(self, database: Database) -> None:
+        """A transaction that fails takes its number back."""
+        with database.read() as session:
+            before = events.last_seq(session)
+        with pytest.raises(RuntimeError), database.write() as session:
+            events.next_seq(session)
+            raise RuntimeError
+        with database.read() as session:
+            assert events.last_seq(session) == before
+
+    def test_joins_steps_and_epochs_in_order(self, database: Database) -> None:
+        """What follows a number comes in the order in which it happened, cut at the limit."""
+        run_id = add_run(database, epochs=1)
+        claim = start_run(database, run_id)
+        with database.write() as session:
+            epochs.append(session, run_id, claim.attempt, epoch_report(0))
+            lifecycle.finish(session, run_id, claim.attempt)
+        with database.read() as session:
+            entries = events.after(session, 0, 100)
+            assert [type(entry) for entry in entries] == [RunEvent, RunEvent, RunEvent, Epoch, RunEvent]
+            assert len(events.after(session, 0, 2)) == 2
+            assert [entry.seq for entry in events.after(session, entries[2].seq, 100)] == [4, 5]
+
+
+class TestProgress:
+    def test_is_shown_without_an_event(self, database: Database) -> None:
+        """Progress changes the run, takes no number, and is refused for an attempt that is over."""
+        run_id = add_run(database)
+        claim = start_run(database, run_id)
+        progress = Progress(phase=Phase.TRAINING, epoch=0, batch=3, batches=9)
+        with database.read() as session:
+            seq, since = events.last_seq(session), clock.now(session)
+        with database.write() as session:
+            runs.set_progress(session, run_id, claim.attempt, progress)
+        with database.read() as session:
+            assert events.last_seq(session) == seq
+            assert [run.id for run in runs.progressed_since(session, since)] == [run_id]
+        with pytest.raises(AttemptSuperseded), database.write() as session:
+            runs.set_progress(session, run_id, claim.attempt + 1, progress)
+
+
+class TestTrash:
+    def test_hides_and_restores(self, database: Database) -> None:
+        """A run in the trash is not counted, and comes back as it was."""
+        run_id = add_run(database)
+        with database.write() as session:
+            lifecycle.ask_stop(session, run_id)
+            runs.trash(session, run_id)
+        with database.read() as session:
+            assert runs.count_by_status(session) == {}
+        with database.write() as session:
+            runs.restore(session, run_id)
+        with database.read() as session:
+            assert runs.count_by_status(session) == {RunStatus.STOPPED: 1}
+
+    def test_refuses_what_is_queued_or_live(self, database: Database) -> None:
+        """Only a run that has ended can be deleted."""
+        queued, running = add_run(database), add_run(database)
+        start_run(database, running)
+        for run_id in (queued, running):
+            with pytest.raises(StepNotAllowed, match="stop it first"), database.write() as session:
+                runs.trash(session, run_id)
+
+    def test_removal_leaves_history_only(self, database: Database) -> None:
+        """A removed run and its epochs are gone, its id is never given again, and its history says so."""
+        run_id = add_run(database)
+        claim = start_run(database, run_id)
+        with database.write() as session:
+            epochs.append(session, run_id, claim.attempt, epoch_report(0))
+            lifecycle.fail(session, run_id, claim.attempt, "why")
+        with database.write() as session:
+            runs.remove(session, run_id)
+        with database.read() as session:
+            assert epochs.after(session, run_id, -1) == []
+            assert runs.removed_ids(session, [run_id]) == {run_id}
+            with pytest.raises(RunNotFound):
+                runs.load(session, run_id)
+        assert add_run(database) > run_id
+
+
+class TestMigrations:
+    def test_give_the_tables_of_the_models(self, database: Database) -> None:
+        """A migrated database and the models differ in nothing that Alembic can see."""
+        from alembic.autogenerate import compare_metadata
+        from alembic.migration import MigrationContext
+
+        assert migrate.is_current(database.url)
+        engine = migrate.build_engine(database.url)
+        with engine.connect() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+        engine.dispose()
+
+    def test_can_be_run_again(self, database: Database) -> None:
+        """Migrating what is up to date changes nothing."""
+        run_id = add_run(database)
+        migrate.upgrade(database.url)
+        with database.read() as session:
+            assert runs.load(session, run_id).id == run_id
