@@ -32,7 +32,7 @@ class TestLaunch:
         assert [run["config"]["seed"] for run in runs] == expected  # type: ignore[index]
 
     def test_with_a_known_key_gives_the_same_runs(self, client: TestClient) -> None:
-        """A repeated request answers 200 with the first one's runs and makes none; another request under its key is refused."""
+        """A repeated request gives the first one's runs again, with 200; another request under its key is refused."""
         headers, body = {"Idempotency-Key": "once"}, {"name": "one", "pair": True}
         first = client.post("/api/runs", json=body, headers=headers)
         again = client.post("/api/runs", json=body, headers=headers)

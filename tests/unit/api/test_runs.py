@@ -25,6 +25,7 @@ def record(database: Database, run_id: int, *accuracies: float) -> None:
 class TestTheFilter:
     @pytest.fixture(autouse=True)
     def runs(self, database: Database) -> None:
+        """Three runs of different kinds."""
         record(database, add_run(database, "alpha", width=8), 0.5, 0.9)
         record(database, add_run(database, "beta", ["paper"], width=16, backprop="dilated"), 0.97)
         add_run(database, "gamma ray", ["naïve"], dataset="mnist", epsilon=0)
@@ -83,7 +84,7 @@ class TestTheFilter:
 class TestPaging:
     @pytest.mark.parametrize("sort", ["created", "-created", "name", "-name", "test_accuracy", "-test_accuracy"])
     def test_shows_every_run_once(self, client: TestClient, database: Database, sort: str) -> None:
-        """Following the cursors gives the same runs in the same order as one large page, ties and empty values included."""
+        """Following the cursors gives what one large page gives, ties and empty values included."""
         for place in range(7):
             run_id = add_run(database, f"run {place % 3}")
             if place % 2:

@@ -52,7 +52,7 @@ class TestTheToken:
     def test_opens_as_bearer_header(self, guarded: TestClient) -> None:
         """The right secret in the header opens; a wrong one, another scheme or none does not."""
         assert guarded.get("/api/runs", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
-        for header in ("Bearer wrong", f"Basic {TOKEN}", TOKEN, "Bearer", "Bearer é".encode()):
+        for header in ("Bearer wrong", f"Basic {TOKEN}", TOKEN, "Bearer"):
             assert guarded.get("/api/runs", headers={"Authorization": header}).status_code == 401
 
     def test_opens_as_cookie_after_login(self, guarded: TestClient) -> None:

@@ -2,10 +2,12 @@ import math
 import threading
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 
 from backend.contract import Phase, Progress, RunStatus
 from backend.db import clock, epochs, events, lifecycle, migrate, runs
-from backend.db.engine import Database
+from backend.db.engine import Database, build_engine
 from backend.db.models import Base, Epoch, RunEvent
 from backend.errors import AttemptSuperseded, RunNotFound, StepNotAllowed
 from tests.builders import add_run, epoch_report, start_run
@@ -181,11 +183,8 @@ class TestTrash:
 class TestMigrations:
     def test_give_the_tables_of_the_models(self, database: Database) -> None:
         """A migrated database and the models differ in nothing that Alembic can see."""
-        from alembic.autogenerate import compare_metadata
-        from alembic.migration import MigrationContext
-
         assert migrate.is_current(database.url)
-        engine = migrate.build_engine(database.url)
+        engine = build_engine(database.url)
         with engine.connect() as connection:
             assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
         engine.dispose()

@@ -1,9 +1,11 @@
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from backend.contract import ALLOWED_STEPS, FINAL_STATUSES, LIVE_STATUSES, RunStatus
 from backend.db import clock, epochs, events, lifecycle, runs
@@ -85,7 +87,7 @@ class TestFencing:
         with database.write() as session:
             lifecycle.give_back(session, run_id, old.attempt, "lost")
         new = start_run(database, run_id)
-        writes = [
+        writes: list[Callable[[Session], object]] = [
             lambda session: epochs.append(session, run_id, old.attempt, epoch_report(0)),
             lambda session: lifecycle.finish(session, run_id, old.attempt),
             lambda session: lifecycle.fail(session, run_id, old.attempt, "no"),
@@ -103,11 +105,14 @@ class TestFencing:
 
     def test_a_final_run_takes_no_step(self, database: Database) -> None:
         """Finished, failed and stopped runs stay what they are."""
-        for end in (lifecycle.finish, lambda *held: lifecycle.fail(*held, "why")):
+        for error in (None, "why"):
             run_id = add_run(database)
             claim = start_run(database, run_id)
             with database.write() as session:
-                end(session, run_id, claim.attempt)
+                if error is None:
+                    lifecycle.finish(session, run_id, claim.attempt)
+                else:
+                    lifecycle.fail(session, run_id, claim.attempt, error)
             before = status_of(database, run_id)
             assert before in FINAL_STATUSES
             with pytest.raises(StepNotAllowed), database.write() as session:

@@ -1,0 +1,150 @@
+"""The whole service for a test: launcher, Valkey, web server and worker as real processes, and a client for its API."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx2
+
+from tests.services import free_port
+
+ROOT = Path(__file__).parents[1]
+START_S = 60.0
+T = TypeVar("T")
+TINY = {"width": 4, "train_images": 100, "test_images": 50, "batch_size": 50, "epochs": 3}  # an epoch in a blink
+
+
+def until(look: Callable[[], T], timeout_s: float = 60.0) -> T:
+    """The first truth that `look` gives."""
+    give_up_at = time.monotonic() + timeout_s
+    while True:
+        if seen := look():
+            return seen
+        assert time.monotonic() < give_up_at, f"waited {timeout_s} s in vain; last seen: {seen!r}"
+        time.sleep(0.05)
+
+
+@dataclass
+class Service:
+    """A running service over a data folder of its own."""
+
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @contextmanager
+    def running(self) -> Iterator["Service"]:
+        """Start the service, and end it after the block."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("LAB_")}
+        environment |= {"LAB_DATA_DIR": str(self.folder), "LAB_PORT": str(self.port), "LAB_DEMO": "0", **self.settings}
+        output = self.folder.with_suffix(".txt")
+        with output.open("wb") as log:
+            launcher = subprocess.Popen(
+                [sys.executable, "-m", "backend.local"], cwd=ROOT, env=environment, stdout=log, stderr=log
+            )
+        try:
+            until(lambda: " is at http://" in output.read_text() or launcher.poll() is not None, START_S)
+            assert launcher.poll() is None, output.read_text()
+            with httpx2.Client(base_url=self.url, timeout=30) as self.client:
+                yield self
+        finally:
+            launcher.send_signal(signal.SIGTERM)
+            launcher.wait(30)
+
+    def launch(self, **body: Any) -> list[dict[str, Any]]:
+        """The runs of a launch."""
+        answer = self.client.post("/api/runs", json=body)
+        assert answer.status_code == 201, answer.text
+        runs: list[dict[str, Any]] = answer.json()["runs"]
+        return runs
+
+    def run(self, run_id: int) -> dict[str, Any]:
+        """A run as it is now."""
+        run: dict[str, Any] = self.client.get(f"/api/runs/{run_id}").json()
+        return run
+
+    def metrics(self, run_id: int) -> dict[str, Any]:
+        """A run's metrics."""
+        metrics: dict[str, Any] = self.client.get(f"/api/runs/{run_id}/metrics").json()
+        return metrics
+
+    def history(self, run_id: int) -> list[dict[str, Any]]:
+        """A run's history."""
+        history: list[dict[str, Any]] = self.client.get(f"/api/runs/{run_id}/history").json()
+        return history
+
+    def wait_for(self, run_id: int, *statuses: str, timeout_s: float = 90.0) -> dict[str, Any]:
+        """The run, once it is in one of the statuses."""
+        return until(lambda: run if (run := self.run(run_id))["status"] in statuses else {}, timeout_s)
+
+    def pids(self, pattern: str) -> list[int]:
+        """The processes of this service whose command line matches."""
+        return [
+            int(entry.name)
+            for entry in Path("/proc").iterdir()
+            if entry.name.isdecimal() and self._is_mine(entry) and re.search(pattern, _text(entry / "cmdline"))
+        ]
+
+    def _is_mine(self, entry: Path) -> bool:
+        return f"LAB_DATA_DIR={self.folder}\0" in _text(entry / "environ", end="\0")
+
+    def attempt_pid(self, run_id: int) -> int:
+        """The process that trains a run, once there is one."""
+        return until(lambda: self.pids(rf"worker\.attempt {run_id} "))[0]
+
+    def events(self, after: int, last_event_id: int | None = None) -> "EventStream":
+        """The stream of what changes, from a number on."""
+        return EventStream(self.url, after, last_event_id)
+
+
+@dataclass
+class EventStream:
+    """Server-sent events as a browser would read them."""
+
+    url: str
+    after: int
+    last_event_id: int | None = None
+
+    def read(self, enough: Callable[[dict[str, Any]], bool], timeout_s: float = 60.0) -> list[dict[str, Any]]:
+        """Events up to the one that is enough: `event`, `id` (None where it has none) and `data`."""
+        headers = {} if self.last_event_id is None else {"Last-Event-ID": str(self.last_event_id)}
+        seen: list[dict[str, Any]] = []
+        parts: dict[str, str] = {}
+        give_up_at = time.monotonic() + timeout_s
+        with (
+            httpx2.Client(timeout=timeout_s) as client,
+            client.stream("GET", f"{self.url}/api/stream", params={"after": self.after}, headers=headers) as answer,
+        ):
+            for line in answer.iter_lines():
+                assert time.monotonic() < give_up_at, "waited in vain"
+                if line:
+                    name, _, value = line.partition(": ")
+                    parts[name] = value
+                elif "data" in parts:
+                    number = int(parts["id"]) if "id" in parts else None
+                    seen.append({"event": parts.get("event"), "id": number, "data": json.loads(parts["data"])})
+                    parts = {}
+                    if enough(seen[-1]):
+                        break
+        return seen
+
+
+def _text(path: Path, end: str = "") -> str:
+    try:
+        return path.read_bytes().decode(errors="replace").replace("\0", end or " ") + end
+    except OSError:
+        return ""
