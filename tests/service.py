@@ -102,6 +102,15 @@ class Service:
     def _is_mine(self, entry: Path) -> bool:
         return f"LAB_DATA_DIR={self.folder}\0" in _text(entry / "environ", end="\0")
 
+    def broker_pids(self) -> list[int]:
+        """The Valkey server, which writes its title over its environment; its log tells whose it is."""
+        log = self.folder / "logs" / "valkey.log"
+        return [
+            int(entry.name)
+            for entry in Path("/proc").iterdir()
+            if entry.name.isdecimal() and _link(entry / "fd" / "1") == log
+        ]
+
     def attempt_pid(self, run_id: int) -> int:
         """The process that trains a run, once there is one."""
         return until(lambda: self.pids(rf"worker\.attempt {run_id} "))[0]
@@ -141,6 +150,13 @@ class EventStream:
                     if enough(seen[-1]):
                         break
         return seen
+
+
+def _link(path: Path) -> Path | None:
+    try:
+        return path.readlink()
+    except OSError:
+        return None
 
 
 def _text(path: Path, end: str = "") -> str:

@@ -99,6 +99,20 @@ class TestALoss:
         assert finished["status"] == "finished"
         assert service.metrics(run["id"])["epochs"] == list(range(12))
 
+    def test_of_the_broker_delays_and_loses_nothing(self, service: Service) -> None:
+        """While Redis is killed under a running run and comes back, that run goes on and new ones begin."""
+        (long,) = service.launch(config=LONG)
+        until(lambda: service.run(long["id"])["epochs_done"] > 0)
+        for _ in range(2):
+            for pid in service.broker_pids():
+                os.kill(pid, signal.SIGKILL)
+            before = service.run(long["id"])["epochs_done"]
+            (run,) = service.launch(config=TINY)
+            assert service.wait_for(run["id"], "finished", "failed")["status"] == "finished"
+            until(lambda before=before: service.run(long["id"])["epochs_done"] > before)  # type: ignore[misc]
+        service.client.post(f"/api/runs/{long['id']}/stop")
+        assert service.wait_for(long["id"], "stopped")["attempt"] == 1
+
     def test_without_end_fails_the_run(self, service: Service) -> None:
         """A run whose process dies three times before its first epoch has failed, with the signal in its sentence."""
         (run,) = service.launch(config=TINY | {"epochs": 500, "width": 256, "train_images": 1400})

@@ -1,0 +1,97 @@
+"""How a run is drawn: on every page and in every figure, for as long as it exists.
+
+Manual runs are circles in cool colours, dilated ones diamonds in warm colours, so that the two are told apart by more
+than hue. Each family begins with Okabe and Ito's colours (safe for colour-blind eyes), then goes on in lightness.
+Colours that would be too faint on white (sky blue, orange) are darkened until a line stands out 3:1; on the dark
+surface every colour reaches 4.5:1. No two of a family are nearer than 0.06 in OKLab.
+
+Source: M. Okabe, K. Ito 2008, "Color Universal Design", jfly.uni-koeln.de/color; WCAG 2.2, 1.4.3 and 1.4.11.
+"""
+
+from dataclasses import dataclass
+
+from backend.contract import Backprop
+
+LIGHT_SURFACE = "#FFFFFF"
+DARK_SURFACE = "#171B1F"
+LINE_CONTRAST = 3.0  # to 1, of a line against its surface
+TEXT_CONTRAST = 4.5  # to 1
+
+_DARKENING = 0.97  # of each channel, in one step
+_SRGB_KNEE = 0.04045
+_LUMINANCE_WEIGHTS = (0.2126, 0.7152, 0.0722)
+
+# (on the light surface, on the dark one), in the order in which runs take them.
+_COOL = (
+    ("#0072B2", "#2B89CB"),
+    ("#009E73", "#009E73"),
+    ("#3C9CD0", "#56B4E9"),
+    ("#034C78", "#77CCFE"),
+    ("#02684B", "#52CEA0"),
+    ("#01314F", "#AFDAFE"),
+    ("#004F38", "#32B488"),
+    ("#023726", "#84FDCD"),
+)
+_WARM = (
+    ("#D55E00", "#D76004"),
+    ("#CC79A7", "#CC79A7"),
+    ("#C48701", "#E69F00"),
+    ("#914471", "#F8A1D1"),
+    ("#9A6A06", "#BD8202"),
+    ("#53073A", "#FED3E9"),
+    ("#6F4A01", "#FFCA7B"),
+    ("#3F2901", "#FB813A"),
+)
+_FAMILIES = {Backprop.MANUAL: ("circle", _COOL), Backprop.DILATED: ("diamond", _WARM)}
+
+
+@dataclass(frozen=True)
+class RunStyle:
+    """Colours as #RRGGBB, and Plotly's name of the marker."""
+
+    color: str
+    dark_color: str
+    marker: str
+
+
+def run_style(backprop: Backprop, palette_index: int) -> RunStyle:
+    """The colours and the marker of a run.
+
+    Args:
+        backprop: decides the family of colours and the marker.
+        palette_index: the run's place in its family, counted from 0; after the last colour the first comes again.
+    """
+    marker, colors = _FAMILIES[backprop]
+    color, dark_color = colors[palette_index % len(colors)]
+    return RunStyle(color, dark_color, marker)
+
+
+def text_color(color: str, surface: str) -> str:
+    """The colour, darkened as far as text on a light surface needs to reach 4.5:1."""
+    channels = _channels(color)
+    while contrast(_hex(channels), surface) < TEXT_CONTRAST and any(channels):
+        channels = [channel * _DARKENING if channel > 1 else 0 for channel in channels]
+    return _hex(channels)
+
+
+def contrast(first: str, second: str) -> float:
+    """The contrast of two colours, 1 to 21: (lighter + 0.05) / (darker + 0.05), of relative luminances.
+
+    Source: WCAG 2.2, "contrast ratio" and "relative luminance".
+    """
+    darker, lighter = sorted((_luminance(first), _luminance(second)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(color: str) -> float:
+    shares = [channel / 255 for channel in _channels(color)]
+    linear = [share / 12.92 if share <= _SRGB_KNEE else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+    return sum(weight * share for weight, share in zip(_LUMINANCE_WEIGHTS, linear, strict=True))
+
+
+def _channels(color: str) -> list[float]:
+    return [int(color[start : start + 2], 16) for start in (1, 3, 5)]
+
+
+def _hex(channels: list[float]) -> str:
+    return "#" + "".join(f"{round(channel):02X}" for channel in channels)
