@@ -65,5 +65,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     pages.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
-    app.add_middleware(TrustMiddleware, settings=settings, access=access, refuse=problem)
+    app.add_middleware(TrustMiddleware, settings=settings, access=access, refuse=problem, login_page=pages.login_page)
     return app

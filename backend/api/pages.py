@@ -31,6 +31,11 @@ def page() -> FileResponse:
     return FileResponse(FRONTEND / "index.html", headers=_REVALIDATE)
 
 
+def login_page() -> FileResponse:
+    """The page for who has not shown the token: it asks for that when its first question to the API is refused."""
+    return FileResponse(FRONTEND / "index.html", status_code=401, headers=_REVALIDATE)
+
+
 @router.get("/api/docs")
 def docs() -> HTMLResponse:
     """Interactive documentation, from local files."""

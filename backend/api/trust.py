@@ -26,6 +26,7 @@ MAX_FAILED_LOGINS_PER_MINUTE = 10
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _WITHOUT_TOKEN = frozenset({"/api/session", "/api/health/live"})
 _STATIC = "/static/"
+TOKEN_NEEDED = 401
 
 SECURITY_HEADERS = {
     "content-security-policy": (
@@ -75,10 +76,13 @@ class Access:
 class TrustMiddleware:
     """Refuses unknown hosts, foreign pages, missing tokens; adds the security headers."""
 
-    def __init__(self, app: App, settings: Settings, access: Access | None, refuse: Refuse) -> None:
+    def __init__(
+        self, app: App, settings: Settings, access: Access | None, refuse: Refuse, login_page: Callable[[], App]
+    ) -> None:
         self._app = app
         self._access = access
         self._refuse = refuse
+        self._login_page = login_page
         named = {name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip()}
         self._hosts = LOOPBACK_HOSTS | {settings.host.lower()} | named
 
@@ -98,7 +102,9 @@ class TrustMiddleware:
         headers = Headers(scope=scope)
         refusal = self._refusal(scope, headers)
         if refusal is not None:
-            await self._refuse(*refusal)(scope, receive, send_with_headers)
+            shows_login = refusal[0] == TOKEN_NEEDED and not scope["path"].startswith("/api/")
+            answer = self._login_page() if shows_login else self._refuse(*refusal)
+            await answer(scope, receive, send_with_headers)
             return
         await self._app(scope, receive, send_with_headers)
 
@@ -117,7 +123,7 @@ class TrustMiddleware:
             return 413, "body_too_long", f"The body is longer than {MAX_BODY_BYTES} bytes; send less."
         if self._access is None or self._access.allows(headers) or _is_open(scope["path"]):
             return None
-        return 401, "token_needed", "This service needs its token: log in, or send it as a bearer header."
+        return TOKEN_NEEDED, "token_needed", "This service needs its token: log in, or send it as a bearer header."
 
     def _is_own_page(self, headers: Headers, host: str) -> bool:
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):

@@ -47,8 +47,7 @@ class TestCompose:
 
     def test_the_order_of_the_start(self) -> None:
         """The migration waits for healthy databases, page and worker wait for the migration."""
-        healthy = dict.fromkeys(DATABASES, {"condition": "service_healthy"})
-        assert SERVICES["migrate"]["depends_on"] == healthy
+        assert SERVICES["migrate"]["depends_on"] == {name: {"condition": "service_healthy"} for name in DATABASES}
         for name in ("backend", "worker"):
             assert SERVICES[name]["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
 

@@ -65,6 +65,12 @@ class TestTheToken:
         assert TOKEN not in cookie
         assert guarded.get("/api/runs").status_code == 200
 
+    def test_is_asked_for_by_the_page(self, guarded: TestClient) -> None:
+        """A browser without the token gets the page, which holds no data, as a 401; a script gets a sentence."""
+        page, api = guarded.get("/runs/1"), guarded.get("/api/runs")
+        assert (page.status_code, page.headers["content-type"]) == (401, "text/html; charset=utf-8")
+        assert api.json()["error"]["code"] == "token_needed"
+
     def test_is_not_guessed_quickly(self, guarded: TestClient) -> None:
         """After ten wrong logins within a minute the eleventh, even a right one, must wait."""
         codes = [guarded.post("/api/session", json={"token": f"wrong {n}"}).status_code for n in range(10)]

@@ -1,0 +1,18 @@
+from pathlib import Path
+
+from tests.service import TINY, Service
+
+
+class TestPostgresAndRedisByUrl:
+    def test_are_used_in_place_of_the_embedded_ones(self, tmp_path: Path, postgres_url: str, valkey_url: str) -> None:
+        """With both URLs set a pair is trained through them, and neither a SQLite file nor a Valkey server is made."""
+        settings = {"LAB_DATABASE_URL": postgres_url, "LAB_REDIS_URL": valkey_url}
+        with Service(tmp_path / "data", settings).running() as service:
+            for run in service.launch(config=TINY, pair=True):
+                finished = service.wait_for(run["id"], "finished", "failed")
+                assert finished["status"] == "finished", finished["error"]
+                assert service.metrics(run["id"])["epochs"] == [0, 1, 2]
+            filtered = service.client.get("/api/runs", params={"filter": "method = dilated and test_accuracy >= 0"})
+            assert filtered.json()["total"] == 1
+            assert service.broker_pids() == []
+        assert not list(service.folder.glob("*.sqlite3*"))
