@@ -1,7 +1,6 @@
 # Backprop Lab: every command there is. `make` alone lists them.
 # Each target does its own set-up first; that costs nothing when nothing changed.
 
-SHELL = /bin/sh
 VENV = .venv
 BIN = $(VENV)/bin
 
@@ -9,10 +8,10 @@ BIN = $(VENV)/bin
 PYTHONS = $(or $(PYTHON),$(BIN)/python python3 python3.13 python3.12 python3.11)
 SUPPORTED = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-# $(call install,lock file): find a Python that will do, and fill the environment with it.
-define install
+# $(call python,arguments): run the first Python that will do.
+define python
 @for python in $(PYTHONS); do \
-	if "$$python" -c '$(SUPPORTED)' >/dev/null 2>&1; then exec "$$python" -m backend.install $(1); fi; \
+	if "$$python" -c '$(SUPPORTED)' >/dev/null 2>&1; then exec "$$python" $(1); fi; \
 done; \
 for python in $(PYTHONS); do \
 	version=$$("$$python" -c 'import sys; print(sys.version.split()[0])' 2>/dev/null) && found="$$found $$python is $$version;"; \
@@ -21,6 +20,9 @@ echo "Backprop Lab needs Python 3.11, 3.12 or 3.13:$${found:- none was found at 
 echo "Install one (Debian, Ubuntu: apt install python3 python3-venv), or name one: make $(or $(MAKECMDGOALS),run) PYTHON=/path/to/python3.12" >&2; \
 exit 1
 endef
+
+# $(call install,lock file): fill the environment.
+install = $(call python,-m backend.install $(1))
 
 .PHONY: help
 help:  ## List the commands
@@ -56,8 +58,8 @@ COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile --quiet --univ
 
 .PHONY: lock
 lock:  ## Write the three lock files anew from pyproject.toml; newer versions: make lock ARGS=--upgrade
-	$(call install,requirements-dev.lock)
-	@$(UV) --version >/dev/null 2>&1 || { $(BIN)/python -m venv $(VENV)/uv && $(VENV)/uv/bin/pip --quiet install uv; }
+	$(call python,-m venv $(VENV)/uv)
+	@$(VENV)/uv/bin/python -m pip --quiet --disable-pip-version-check install uv
 	$(COMPILE) $(ARGS) --extra worker --extra embedded --output-file requirements.lock
 	$(COMPILE) $(ARGS) --extra worker --extra embedded --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	$(COMPILE) $(ARGS) --constraint requirements.lock --output-file requirements-backend.lock

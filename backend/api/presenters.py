@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-from frontend.palette import run_style
-
 from backend.api.schemas import (
     Action,
     EpochInfo,
@@ -16,6 +14,7 @@ from backend.api.schemas import (
 )
 from backend.contract import ALLOWED_STEPS, DATASETS, FINAL_STATUSES, LIVE_STATUSES, Phase, RunStatus, TrainConfig
 from backend.db.models import Epoch, Run
+from frontend.palette import run_style
 
 
 def run_summary(run: Run, queue_positions: Mapping[int, int]) -> RunSummary:

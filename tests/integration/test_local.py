@@ -10,12 +10,12 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.service import until
 from tests.services import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -41,13 +41,18 @@ class Launch:
         self.port = int(settings.get("LAB_PORT", free_port()))
         self.output = folder.with_name(f"{self.mark}.txt")
         environment = {name: value for name, value in os.environ.items() if not name.startswith("LAB_")}
-        environment |= {MARK: self.mark, "LAB_DATA_DIR": str(folder), "LAB_PORT": str(self.port), **settings}
+        self.environment = environment | {
+            MARK: self.mark,
+            "LAB_DATA_DIR": str(folder),
+            "LAB_PORT": str(self.port),
+            **settings,
+        }
         program = ["-c", STAND_INS, *stand_in_worker] if stand_in_worker else ["-m", "backend.local"]
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
                 [sys.executable, *program],
                 cwd=ROOT,
-                env=environment,
+                env=self.environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -86,16 +91,22 @@ class Launch:
         assert len(numbers) == 1, self.others()
         return numbers[0]
 
-    def page(self, path: str = "/api/health/live") -> int:
-        """The status of an answer of the page, 0 for none."""
+    def answer(self, path: str = "/api/health/live") -> tuple[int, bytes]:
+        """Status and body of the page's answer; status 0 for none."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
             connection.request("GET", path)
-            return connection.getresponse().status
-        except OSError:
-            return 0
+            response = connection.getresponse()
+            return response.status, response.read()
+        except (OSError, http.client.HTTPException):
+            return 0, b""
         finally:
             connection.close()
+
+    def probe(self, part: str) -> int:
+        """Exit status of a container's health check."""
+        command = [sys.executable, "-m", "backend.probe", part]
+        return subprocess.run(command, cwd=ROOT, env=self.environment, check=False).returncode
 
     def clean_up(self) -> None:
         """End what a failed test has left."""
@@ -106,15 +117,6 @@ class Launch:
                 except ProcessLookupError:
                     continue
         self.process.wait()
-
-
-def until(condition: Callable[[], bool], timeout_s: float) -> float:
-    """Wait for a condition; how long that took, in seconds."""
-    started = time.monotonic()
-    while not condition():
-        assert time.monotonic() - started < timeout_s, "waited in vain"
-        time.sleep(0.02)
-    return time.monotonic() - started
 
 
 Start = Callable[..., Launch]
@@ -144,14 +146,23 @@ class TestTheWholeService:
         """One command gives page, worker and Valkey; Ctrl-C ends all of them, and says nothing of an error."""
         launch = start(LAB_DEMO="false")
         launch.wait_until_ready()
-        assert launch.page() == 200
-        for pattern in ("uvicorn", "-m worker", "valkey-server"):
+        assert launch.answer()[0] == 200
+        for pattern in ("uvicorn", "-m worker ", "valkey-server"):
             launch.find(pattern)
         launch.process.send_signal(signal.SIGINT)
         assert launch.process.wait(30) == 0
         assert launch.others() == {}
-        assert launch.page() == 0
+        assert launch.answer()[0] == 0
         assert "rror" not in launch.said
+
+    def test_the_probes_tell_whether_a_part_is_well(self, start: Start) -> None:
+        """The health checks of the containers pass while page and worker work, and fail when they don't."""
+        launch = start(LAB_DEMO="false")
+        launch.wait_until_ready()
+        until(lambda: [launch.probe("page"), launch.probe("worker")] == [0, 0], START_S)
+        launch.process.terminate()
+        launch.process.wait(30)
+        assert [launch.probe("page"), launch.probe("worker")] == [1, 1]
 
     def test_a_killed_launcher_leaves_no_process(self, start: Start) -> None:
         """Even SIGKILL of the launcher leaves nothing behind, also where a run is being trained."""
@@ -171,7 +182,7 @@ class TestTheWholeService:
         assert launch.process.wait(30) == 0
         assert launch.others() == {}
 
-    @pytest.mark.parametrize("pattern", ["uvicorn", "-m worker", "valkey-server"])
+    @pytest.mark.parametrize("pattern", ["uvicorn", "-m worker ", "valkey-server"])
     def test_whoever_is_killed_is_back_within_two_seconds(self, start: Start, pattern: str) -> None:
         """A killed part is started again within 2 s, with the same address and password, and that is told."""
         launch = start(LAB_DEMO="false")
@@ -183,16 +194,7 @@ class TestTheWholeService:
             2,
         )
         assert "was ended by SIGKILL; it is started again" in launch.said
-        until(lambda: launch.page("/api/health/ready") == 200, START_S)
-        until(lambda: '"broker":true' in self._ready(launch), START_S)
-
-    def _ready(self, launch: Launch) -> str:
-        connection = http.client.HTTPConnection("127.0.0.1", launch.port, timeout=5)
-        try:
-            connection.request("GET", "/api/health/ready")
-            return connection.getresponse().read().decode()
-        finally:
-            connection.close()
+        until(lambda: b'"broker":"ok"' in launch.answer("/api/health/ready")[1], START_S)
 
 
 class TestEnding:
@@ -200,13 +202,14 @@ class TestEnding:
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     def test_every_polite_signal_ends_everything_in_order(self, start: Start, number: signal.Signals) -> None:
-        """Ctrl-C, SIGTERM and a closed terminal end every process, with exit status 0."""
+        """Ctrl-C, SIGTERM and a closed terminal end every process, with exit status 0, and Valkey in order."""
         launch = start(*SLEEPER)
         launch.wait_until_ready()
         assert len(launch.others()) == 3
         launch.process.send_signal(number)
         assert launch.process.wait(20) == 0
         assert launch.others() == {}
+        assert "is now ready to exit" in (launch.folder / "logs" / "valkey.log").read_text()
 
     def test_a_signal_during_the_start_ends_it(self, start: Start) -> None:
         """Whoever presses Ctrl-C before the page is there is obeyed as well."""

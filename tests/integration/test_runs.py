@@ -159,7 +159,7 @@ class TestTheStream:
 
 class TestTheBackend:
     def test_never_holds_tensorflow_and_stays_small(self, service: Service) -> None:
-        """Neither web server nor worker has TensorFlow in memory; the web server stays under 150 MB, figures included."""
+        """Neither web server nor worker has TensorFlow in memory; the web server stays under 150 MB."""
         (run,) = service.launch(config=TINY)
         service.wait_for(run["id"], "finished")
         assert service.client.get(f"/api/figures/accuracy?runs={run['id']}").status_code == 200

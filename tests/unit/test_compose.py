@@ -1,16 +1,20 @@
 import json
+import os
 import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 
+from backend import valkey
 from backend.launcher import real_parts
 from backend.settings import Settings
+from tests.service import until
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
@@ -108,6 +112,23 @@ class TestCompose:
             assert "PASSWORD" not in command
             # The shell reads this one itself: $$ is compose's way to write $.
             assert command.replace("$$REDISCLI_AUTH", "").count("REDISCLI_AUTH") == 0
+
+    def test_the_broker_wants_its_password(self, tmp_path: Path) -> None:
+        """The broker's command, as its container's shell reads it, starts a Valkey that asks for the password."""
+        endpoint = valkey.Endpoint(password="hush")
+        (tmp_path / "valkey-server").symlink_to(valkey.program())
+        shell, option, script = SERVICES["redis"]["command"]
+        own = f"dir {tmp_path}\nbind {valkey.HOST}\nport {endpoint.port}"
+        script = script.replace("$$", "$").replace("dir /data", own)
+        environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "REDISCLI_AUTH": "hush"}
+        with subprocess.Popen([shell, option, script], env=environment, stdout=subprocess.DEVNULL) as server:
+            try:
+                until(endpoint.answers, 10)
+                assert not replace(endpoint, password="wrong").answers()
+                assert (tmp_path / "appendonlydir").exists()
+                assert Path(f"/proc/{server.pid}/exe").resolve() == valkey.program().resolve()
+            finally:
+                server.terminate()
 
 
 class TestDockerfiles:

@@ -1,10 +1,12 @@
 """Fetching a data set's files: whole, verified, and never half-written under their final name."""
 
+import fcntl
 import hashlib
 import os
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -21,6 +23,53 @@ PIECE_BYTES = 256 * 1024
 REPORT_S = 1.0
 MAX_BYTES = 1024 * 1024 * 1024
 MEGABYTE = 1e6
+
+LOCK = ".lock"  # held by the one process that writes into a data set's folder
+LOCK_POLL_S = 0.5
+
+
+def find_or_fetch(
+    files: Sequence[DatasetFile], folder: Path, report: Report, *, schemes: frozenset[str] = frozenset({"https"})
+) -> list[Path]:
+    """Where each file is: as served or unpacked in the folder, or downloaded into it now.
+
+    Two runs that want the same file fetch it once: the second waits for the first.
+
+    Args:
+        files: of one data set.
+        folder: of that data set; made if a file must be fetched.
+        report: told in words how a download goes on.
+        schemes: of the addresses that may be asked.
+
+    Raises:
+        DatasetMissing, DownloadFailed: as `fetch`.
+    """
+    if all(_find(file, folder) for file in files):
+        return [path for file in files if (path := _find(file, folder))]
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder, report):
+        return [_find(file, folder) or fetch(file, folder, report, schemes=schemes) for file in files]
+
+
+def _find(file: DatasetFile, folder: Path) -> Path | None:
+    here = [folder / name for name in file.accepted_names if (folder / name).exists()]
+    return here[-1] if here else None  # what the user unpacked comes before what was packed
+
+
+@contextmanager
+def _alone(folder: Path, report: Report) -> Iterator[None]:
+    with (folder / LOCK).open("w") as lock:
+        told_at = 0.0
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() - told_at >= REPORT_S:
+                    told_at = time.monotonic()
+                    report(f"waiting for another run that is fetching {folder.name}")
+                time.sleep(LOCK_POLL_S)
+        yield
 
 
 def fetch(file: DatasetFile, folder: Path, report: Report, *, schemes: frozenset[str] = frozenset({"https"})) -> Path:

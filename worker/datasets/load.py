@@ -3,80 +3,80 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backend.contract import DATASETS, DatasetName, DatasetSpec, TrainConfig
-from backend.errors import DatasetDamaged
+from backend.errors import DatasetDamaged, RunFailure
 from worker.datasets import cifar, digits, download, idx, preprocess
+from worker.datasets.split import Split
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images as a network takes them, [images, 32, 32, channels] float32, and labels, [images] int32."""
+    """The images that a run asks for, as its network takes them: x' = (x - mean) / deviation, x from 0 to 255."""
 
-    train_images: np.ndarray
-    train_labels: np.ndarray
-    test_images: np.ndarray
-    test_labels: np.ndarray
+    train_images: NDArray[np.float32]  # [images, 32, 32, channels]
+    train_labels: NDArray[np.int32]  # [images], 0 to 9
+    test_images: NDArray[np.float32]  # [images, 32, 32, channels]
+    test_labels: NDArray[np.int32]  # [images], 0 to 9
+    mean: NDArray[np.float32]  # [32, 32, channels], or [] where it is one number
+    deviation: NDArray[np.float32]  # the same shape
 
 
 def load(config: TrainConfig, folder: Path, report: Callable[[str], None]) -> Dataset:
-    """The images that a configuration asks for: read, or downloaded first, resized and preprocessed.
+    """The images that a configuration asks for: read, or downloaded first, then resized and preprocessed.
 
     Args:
         config: names data set, numbers of images and preprocessing.
-        folder: holds a folder for each data set.
+        folder: holds one folder a data set, named after it.
         report: told in words how a download goes on.
 
     Raises:
-        DatasetMissing, DownloadFailed, DatasetDamaged: a sentence that names the file.
+        DatasetMissing: a file is not there and can't be fetched; the sentence says which, and where to put it.
+        DatasetDamaged: a file is not what it should be, or can't be read.
+        DownloadFailed: what was fetched can't be stored.
+        RunFailure: the files hold fewer images than the configuration asks for.
     """
     spec = DATASETS[config.dataset]
-    home = folder / spec.name
+    home = (folder / spec.name).absolute()
     try:
-        train_images, train_labels, test_images, test_labels = _read(spec, home, report)
+        train, test = _read(spec, home, report)
     except OSError as error:
-        raise DatasetDamaged(
-            f"{error.filename or home} can't be read or written: {error.strerror or error}."
-        ) from error
-    train_images, train_labels = _first("train_images", config.train_images, train_images, train_labels, home)
-    test_images, test_labels = _first("test_images", config.test_images, test_images, test_labels, home)
-    if config.batch_size > len(train_labels):
-        raise DatasetDamaged(
-            f"batch_size is {config.batch_size}, but {home} holds {len(train_labels)} training images only."
+        raise DatasetDamaged(f"{error.filename or home} can't be read: {error.strerror or error}.") from error
+    train = _first(config.train_images, train, f"training images of {spec.name}")
+    test = _first(config.test_images, test, f"test images of {spec.name}")
+    if config.batch_size > len(train.labels):
+        raise RunFailure(
+            f"batch_size is {config.batch_size}, but there are only {len(train.labels)} training images of "
+            f"{spec.name}; ask for a smaller batch."
         )
-    train_images, test_images = preprocess.preprocessed(
-        preprocess.resized(train_images), preprocess.resized(test_images), config.preprocessing
+    train_images, test_images = preprocess.resized(train.images), preprocess.resized(test.images)
+    scaling = preprocess.fit(train_images, config.preprocessing)
+    return Dataset(
+        preprocess.apply(train_images, scaling),
+        train.labels,
+        preprocess.apply(test_images, scaling),
+        test.labels,
+        scaling.mean,
+        scaling.deviation,
     )
-    return Dataset(train_images, train_labels, test_images, test_labels)
 
 
-def _read(
-    spec: DatasetSpec, home: Path, report: Callable[[str], None]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _read(spec: DatasetSpec, home: Path, report: Callable[[str], None]) -> tuple[Split, Split]:
     if spec.name is DatasetName.DIGITS:
         return digits.read()
-    paths = []
-    for file in spec.files:
-        here = [home / name for name in file.accepted_names if (home / name).exists()]
-        paths.append(here[-1] if here else download.fetch(file, home, report))
+    paths = download.find_or_fetch(spec.files, home, report)
     if spec.name is DatasetName.CIFAR10:
-        (path,) = paths
-        contents = cifar.read_folder(path) if path.is_dir() else cifar.read_archive(path)
-        return *cifar.decode(contents, cifar.TRAIN_FILES, path), *cifar.decode(contents, cifar.TEST_FILES, path)
+        return cifar.read(*paths)
     train_images, train_labels, test_images, test_labels = paths
-    return *_pair(spec, train_images, train_labels), *_pair(spec, test_images, test_labels)
+    return (
+        idx.read(train_images, train_labels, spec.height, spec.width),
+        idx.read(test_images, test_labels, spec.height, spec.width),
+    )
 
 
-def _pair(spec: DatasetSpec, images_path: Path, labels_path: Path) -> tuple[np.ndarray, np.ndarray]:
-    images, labels = idx.read_images(images_path, spec.height, spec.width), idx.read_labels(labels_path)
-    if len(images) != len(labels):
-        raise DatasetDamaged(f"{images_path} holds {len(images)} images, but {labels_path} {len(labels)} labels.")
-    return images, labels
-
-
-def _first(
-    name: str, wanted: int | None, images: np.ndarray, labels: np.ndarray, home: Path
-) -> tuple[np.ndarray, np.ndarray]:
-    if len(labels) == 0 or (wanted is not None and wanted > len(labels)):
-        raise DatasetDamaged(f"{name} asks for {wanted or 'all'}, but {home} holds {len(labels)} of them.")
-    return images[:wanted], labels[:wanted]
+def _first(wanted: int | None, split: Split, what: str) -> Split:
+    held = len(split.labels)
+    if held == 0 or (wanted or 0) > held:
+        raise RunFailure(f"The run asks for {wanted or 'all'} {what}, but the files hold {held} of them.")
+    return Split(split.images[:wanted], split.labels[:wanted])

@@ -1,47 +1,90 @@
+"""From the pixels of the files to what a network takes."""
+
+from typing import NamedTuple
+
 import numpy as np
-import tensorflow as tf
+from numpy.typing import NDArray
 
 from backend.contract import Preprocessing
 
-SIZE = 32  # pixels, what the network takes
+SIDE = 32  # pixels, height and width that the network takes
 PIXEL_RANGE = 255.0
-LEAST_DEVIATION = 1e-3 * PIXEL_RANGE  # below, a pixel is constant (MNIST's border) and is only centred
-CHUNK = 5000  # images resized at once
+LEAST_DEVIATION = 1e-3  # of the range; a pixel that varies less is constant, as in MNIST's border
+CHUNK = 5000  # images that are worked on at once, which bounds the memory of what lies between
+
+Floats = NDArray[np.float32]
 
 
-def resized(images: np.ndarray) -> np.ndarray:
-    """The images in the network's size, bilinear with half-pixel centres and without antialiasing.
+class Scaling(NamedTuple):
+    """The preprocessing x' = (x - mean) / deviation of pixels x from 0 to 255, element by element."""
+
+    mean: Floats  # [height, width, channels], or [] where it is one number
+    deviation: Floats  # the same shape
+
+
+def resized(images: NDArray[np.generic]) -> Floats:
+    """The images at 32x32 pixels: bilinear, half-pixel centres, no antialias.
+
+        row(i) = (i + 1/2) height / 32 - 1/2,   i from 0 to 31, clipped to the image's first and last row
+
+    and the same for columns; a pixel is the mean of its four neighbours, weighted by how near they are.
 
     Args:
         images: [images, height, width, channels].
 
     Returns:
-        [images, 32, 32, channels] float32, in the same units.
+        [images, 32, 32, channels], float32, in the same units; always a copy.
     """
-    if images.shape[1:3] == (SIZE, SIZE):
-        return images.astype(np.float32)
-    chunks = range(0, len(images), CHUNK)
-    return np.concatenate([tf.image.resize(images[first : first + CHUNK], (SIZE, SIZE)).numpy() for first in chunks])
+    result = np.empty((len(images), SIDE, SIDE, images.shape[3]), np.float32)
+    for start in range(0, len(images), CHUNK):
+        part = images[start : start + CHUNK].astype(np.float32)
+        for axis in (2, 1):
+            part = _stretched(part, axis)
+        result[start : start + CHUNK] = part
+    return result
 
 
-def preprocessed(train: np.ndarray, test: np.ndarray, kind: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
-    """Both sets as the network takes them. Statistics come from the training images alone.
+def _stretched(images: Floats, axis: int) -> Floats:
+    size = images.shape[axis]
+    if size == SIDE:
+        return images
+    place = (np.arange(SIDE, dtype=np.float32) + np.float32(0.5)) * np.float32(size / SIDE) - np.float32(0.5)
+    below = np.floor(place)
+    weight = (place - below).reshape([-1 if number == axis else 1 for number in range(images.ndim)])
+    first, second = (np.clip(below + step, 0, size - 1).astype(np.intp) for step in (0, 1))
+    start, end = images.take(first, axis), images.take(second, axis)
+    stretched: Floats = start + (end - start) * weight
+    return stretched
 
-        raw: x                 unit: x / 255                 standardize: (x - mean) / deviation, per pixel and channel
 
-    A deviation below 1e-3 of the range counts as 1.
+def fit(images: Floats, preprocessing: Preprocessing) -> Scaling:
+    """What a preprocessing does to each pixel; statistics are those of the images given, the training images.
+
+        raw           mean 0,           deviation 1
+        unit          mean 0,           deviation 255
+        standardize   the pixel's mean, the pixel's deviation, or 255 where that is below a thousandth of 255
 
     Args:
-        train, test: [images, 32, 32, channels] float32, 0 to 255.
-
-    Returns:
-        The same shapes, float32.
+        images: [images, height, width, channels], 0 to 255.
+        preprocessing: which one.
     """
-    if kind is Preprocessing.RAW:
-        return train, test
-    if kind is Preprocessing.UNIT:
-        return train / np.float32(PIXEL_RANGE), test / np.float32(PIXEL_RANGE)
-    mean = train.mean(axis=0, dtype=np.float64).astype(np.float32)
-    deviation = train.std(axis=0, dtype=np.float64).astype(np.float32)
-    deviation[deviation < LEAST_DEVIATION] = 1
-    return (train - mean) / deviation, (test - mean) / deviation
+    if preprocessing is not Preprocessing.STANDARDIZE:
+        deviation = 1.0 if preprocessing is Preprocessing.RAW else PIXEL_RANGE
+        return Scaling(np.zeros((), np.float32), np.full((), deviation, np.float32))
+    mean = images.mean(axis=0, dtype=np.float64)
+    chunks = (images[start : start + CHUNK] for start in range(0, len(images), CHUNK))
+    deviation = np.sqrt(sum(np.square(chunk - mean).sum(axis=0) for chunk in chunks) / len(images))
+    deviation[deviation < LEAST_DEVIATION * PIXEL_RANGE] = PIXEL_RANGE
+    return Scaling(mean.astype(np.float32), deviation.astype(np.float32))
+
+
+def apply(images: Floats, scaling: Scaling) -> Floats:
+    """The preprocessed images, in the memory of those given: they are large.
+
+    Args:
+        images: [images, height, width, channels], 0 to 255.
+        scaling: from `fit`.
+    """
+    images -= scaling.mean
+    images /= scaling.deviation
+    return images

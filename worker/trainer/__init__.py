@@ -1,9 +1,19 @@
-"""The trainer: hand-written forward and backward passes, and the loop that reports what they do.
+"""The trainer: what a run computes, by hand-written forward and backward passes in TensorFlow.
 
-It knows nothing of queues, databases or the web.
+`train` is a generator of reports and knows nothing of queues, databases or the web: whoever drains it stores what it
+tells. `configure` comes first, because threads can't be changed once TensorFlow has computed anything.
+
+    layers, networks    what is computed, and its derivative beside it
+    losses, optimizers  the cost and the update
+    adversarial, dilation, step   the two passes of one training step
+    program             many steps in one compiled call
+    loop                epochs, reports and the wish to stop
 """
 
-from worker.trainer.loop import TrainingData, train
-from worker.trainer.runtime import configure, environment
+# First, because it sets TensorFlow's environment before anything imports TensorFlow.
+from worker.trainer.runtime import configure, environment  # isort: skip
 
-__all__ = ["TrainingData", "configure", "environment", "train"]
+from worker.trainer.loop import train
+from worker.trainer.state import TrainerState, TrainingData
+
+__all__ = ["TrainerState", "TrainingData", "configure", "environment", "train"]

@@ -1,32 +1,38 @@
+"""The first pass of a training step: images moved to where the loss is larger.
+
+Source: A. Nøkland, "Improving Back-Propagation by Adding an Adversarial Gradient", arXiv:1510.04189; the step is the
+fast gradient sign of Goodfellow et al., arXiv:1412.6572.
+"""
+
 from collections.abc import Sequence
 
 import tensorflow as tf
 
-from worker.trainer import conv7
 from worker.trainer.losses import softmax_cross_entropy_backward, softmax_cross_entropy_forward
+from worker.trainer.networks import Network
+from worker.trainer.tensors import Tensor
 
 
-def adversarial_images(weights: Sequence[tf.Tensor], images: tf.Tensor, labels: tf.Tensor, epsilon: float) -> tf.Tensor:
-    """The images, moved by epsilon in the direction that raises the cost most, pixel by pixel.
+def adversarial_images(
+    network: Network, weights: Sequence[Tensor], x: Tensor, labels: Tensor, epsilon: float
+) -> Tensor:
+    """The images x' = x + epsilon sign(dx), dx the loss gradient at the images and sign(0) = 0.
 
-        x' = x + epsilon sign(g_x),   g_x the exact gradient of the mean cost at x,   sign(0) = 0
-
-    No filter gradient is computed. x' is not clipped, and what follows takes it as a constant.
+    The way back goes down to the images only; nothing is clipped. epsilon = 0 gives x itself, and computes nothing.
 
     Args:
-        weights: the network's filters.
-        images: x, [batch, 32, 32, channels].
-        labels: [batch], int32.
-        epsilon: in units of x; 0 gives x back without a pass.
+        network: whose loss grows.
+        weights: of the network; they are only read.
+        x: [batch, height, width, channels].
+        labels: [batch].
+        epsilon: in units of the preprocessed pixels.
 
     Returns:
-        x', the shape of x.
-
-    Source: Goodfellow et al., arXiv:1412.6572; Nokland, arXiv:1510.04189.
+        x': the shape of x.
     """
     if epsilon == 0:
-        return images
-    logits, caches = conv7.forward(weights, images)
-    _, probabilities = softmax_cross_entropy_forward(logits, labels)
-    gradient = conv7.backward_to_images(weights, caches, softmax_cross_entropy_backward(probabilities, labels))
-    return images + epsilon * tf.sign(gradient)
+        return x
+    logits, cache = network.forward(weights, x)
+    _, softmax = softmax_cross_entropy_forward(logits, labels)
+    dx = network.backward_to_input(weights, cache, softmax_cross_entropy_backward(softmax))
+    return x + epsilon * tf.sign(dx)

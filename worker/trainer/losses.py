@@ -1,34 +1,42 @@
+from typing import NamedTuple
+
 import tensorflow as tf
 
+from worker.trainer.tensors import Tensor
 
-def softmax_cross_entropy_forward(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Each image's cost, and the probabilities that the backward pass needs.
 
-        s = softmax(logits),   cost[n] = -ln s[n, labels[n]]
+class SoftmaxCache(NamedTuple):
+    """What the backward pass of the softmax cross-entropy needs."""
+
+    probabilities: Tensor  # [batch, classes]
+    labels: Tensor  # [batch]
+
+
+def softmax_cross_entropy_forward(logits: Tensor, labels: Tensor) -> tuple[Tensor, SoftmaxCache]:
+    """The cost of each image: minus the logarithm of the probability that its true class is given.
+
+        s = exp(logits) / sum over classes of exp(logits)
+        cost[n] = -log s[n, labels[n]]
 
     Args:
         logits: [batch, classes].
-        labels: [batch], int32.
+        labels: [batch], integers from 0.
 
     Returns:
-        costs: [batch], in nats; s: [batch, classes].
+        cost: [batch], in nats.
+        cache: for softmax_cross_entropy_backward.
     """
-    logarithms = tf.nn.log_softmax(logits)
-    return -tf.gather(logarithms, labels, axis=1, batch_dims=1), tf.exp(logarithms)
+    log_probabilities = tf.nn.log_softmax(logits)
+    cost = -tf.gather(log_probabilities, labels, batch_dims=1)
+    return cost, SoftmaxCache(tf.exp(log_probabilities), labels)
 
 
-def softmax_cross_entropy_backward(probabilities: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """The gradient of the batch's mean cost at the logits.
-
-        dlogits = (s - y) / batch,   y the labels one-hot
-
-    Args:
-        probabilities: s, [batch, classes].
-        labels: [batch], int32.
+def softmax_cross_entropy_backward(cache: SoftmaxCache) -> Tensor:
+    """The gradient of the batch's mean cost at the logits: (s - y) / batch, y the labels one-hot.
 
     Returns:
         dlogits: [batch, classes].
     """
-    one_hot = tf.one_hot(labels, probabilities.shape[1], dtype=probabilities.dtype)
-    dlogits: tf.Tensor = (probabilities - one_hot) / tf.cast(tf.shape(labels)[0], probabilities.dtype)
-    return dlogits
+    s = cache.probabilities
+    y = tf.one_hot(cache.labels, s.shape[-1], dtype=s.dtype)
+    return (s - y) / tf.cast(tf.shape(s)[0], s.dtype)

@@ -1,43 +1,57 @@
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
 
-DIVISION_GUARD = 1e-8
+from worker.trainer.tensors import Tensor
+
+STABILIZER = 1e-8  # keeps the division finite where a weight has had no gradient yet
 
 
-class Moments(NamedTuple):
-    """AMSGrad's memory of one filter; each has the filter's shape."""
+class AmsgradState(NamedTuple):
+    """What AMSGrad remembers of earlier gradients: for each layer a tensor of its weights' shape."""
 
-    mean: tf.Tensor
-    square: tf.Tensor
-    largest_square: tf.Tensor
-
-
-def no_moments(w: tf.Tensor) -> Moments:
-    """The memory before the first step."""
-    return Moments(tf.zeros_like(w), tf.zeros_like(w), tf.zeros_like(w))
+    mean: tuple[Tensor, ...]  # m
+    square: tuple[Tensor, ...]  # v
+    largest_square: tuple[Tensor, ...]  # vmax
 
 
-def amsgrad(
-    w: tf.Tensor, gradient: tf.Tensor, moments: Moments, learning_rate: float, beta1: float, beta2: float
-) -> tuple[tf.Tensor, Moments]:
-    """One step of AMSGrad, without correction of the bias.
+def amsgrad_start(weights: Sequence[Tensor]) -> AmsgradState:
+    """AMSGrad's state before the first step: zeros."""
+    zeros = tuple(tf.zeros_like(w) for w in weights)
+    return AmsgradState(zeros, zeros, zeros)
 
-        m <- b1 m + (1 - b1) g
-        v <- b2 v + (1 - b2) g^2
-        vmax <- max(vmax, v), element by element
-        w <- w - learning_rate m / (sqrt(vmax) + 1e-8)
+
+def amsgrad_update(
+    weights: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    state: AmsgradState,
+    *,
+    learning_rate: float,
+    beta1: float,
+    beta2: float,
+) -> tuple[tuple[Tensor, ...], AmsgradState]:
+    """The weights after one step, and the new state; element-wise, without bias correction.
+
+        m    <- beta1 m + (1 - beta1) g
+        v    <- beta2 v + (1 - beta2) g^2
+        vmax <- max(vmax, v)
+        w    <- w - learning_rate m / (sqrt(vmax) + 1e-8)
 
     Args:
-        w, gradient: any shape, the same.
-        moments: of the step before.
+        weights: a tensor a layer.
+        gradients: as the weights.
+        state: as amsgrad_start or the last update gave it.
+        learning_rate: size of a step.
+        beta1: decay of the mean gradient, in [0, 1).
+        beta2: decay of the mean squared gradient, in [0, 1).
 
-    Returns:
-        The new w and the new moments; nothing is changed in place.
-
-    Source: Reddi, Kale and Kumar, "On the Convergence of Adam and Beyond", ICLR 2018, algorithm 2.
+    Source: Reddi et al., "On the Convergence of Adam and Beyond", ICLR 2018, algorithm 2.
     """
-    mean = beta1 * moments.mean + (1 - beta1) * gradient
-    square = beta2 * moments.square + (1 - beta2) * tf.square(gradient)
-    largest = tf.maximum(moments.largest_square, square)
-    return w - learning_rate * mean / (tf.sqrt(largest) + DIVISION_GUARD), Moments(mean, square, largest)
+    mean = tuple(beta1 * m + (1 - beta1) * g for m, g in zip(state.mean, gradients, strict=True))
+    square = tuple(beta2 * v + (1 - beta2) * tf.square(g) for v, g in zip(state.square, gradients, strict=True))
+    largest = tuple(tf.maximum(vmax, v) for vmax, v in zip(state.largest_square, square, strict=True))
+    updated = tuple(
+        w - learning_rate * m / (tf.sqrt(vmax) + STABILIZER) for w, m, vmax in zip(weights, mean, largest, strict=True)
+    )
+    return updated, AmsgradState(mean, square, largest)

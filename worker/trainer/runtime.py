@@ -2,45 +2,53 @@ import os
 import platform
 from pathlib import Path
 
+# TensorFlow's C++ side reads it once, when it is imported: warnings and errors only.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+
 import numpy as np
 import tensorflow as tf
 
+CPU_INFO = Path("/proc/cpuinfo")
+
 
 def configure(threads: int) -> None:
-    """Set TensorFlow up for one run: so many threads, the same bits each time, no more GPU memory than is needed.
+    """Fix what decides the bits of a run; call it before TensorFlow computes anything.
+
+    Sums are split among the threads of one operation, so equal bits need an equal number of them.
 
     Args:
-        threads: for one operation; several operations at once gain nothing here, for each waits for the one before.
+        threads: threads that one operation is spread over, at least 1.
 
     Raises:
-        RuntimeError: an operation has run already in this process.
+        RuntimeError: TensorFlow has computed already, with other numbers.
     """
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.config.experimental.enable_op_determinism()
-    for gpu in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)
+    for device in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(device, True)
 
 
 def environment() -> dict[str, str]:
-    """What decides bits besides configuration and seed: versions, device and its instruction set, threads."""
-    gpus = tf.config.list_physical_devices("GPU")
+    """What besides the configuration decides the bits of a run: versions, processor, device and threads."""
     return {
-        "python": platform.python_version(),
         "tensorflow": tf.__version__,
         "numpy": np.__version__,
-        "platform": platform.platform(terse=True),
-        "processor": _processor(),
-        "device": f"{len(gpus)} GPU" if gpus else "CPU",
+        "python": platform.python_version(),
+        "cpu": _cpu_model(),
+        "device": _device_kind(),
         "threads": str(tf.config.threading.get_intra_op_parallelism_threads()),
-        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
     }
 
 
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+def _cpu_model() -> str:
+    lines = CPU_INFO.read_text().splitlines() if CPU_INFO.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+def _device_kind() -> str:
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return "cpu"
+    return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "gpu"))

@@ -1,1 +1,1 @@
-"""The layers: in each module a forward pass and, beside it, its backward pass, written by hand."""
+"""What networks are made of: each function with its derivative beside it, on plain tensors of any float type."""

@@ -1,59 +1,60 @@
-from typing import Final
+"""Convolution with stride 1 and SAME padding, without bias, and its two derivatives."""
 
 import tensorflow as tf
 
-STRIDES = [1, 1, 1, 1]
-PADDING: Final = "SAME"
+from worker.trainer.tensors import Tensor
+
+_STRIDES = [1, 1, 1, 1]
 
 
-def convolution_forward(x: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
-    """Cross-correlate with stride 1 and SAME padding, without bias.
+def conv2d_forward(x: Tensor, w: Tensor) -> Tensor:
+    """The cross-correlation of images with a kernel, as large as the images.
 
-        y[n,i,j,o] = sum over u,v,c of x[n, i+u-p, j+v-q, c] * w[u,v,c,o],   p = (kernel_height - 1) // 2, q likewise
+        z[n,i,j,o] = sum over u,v,c of x[n, i+u-top, j+v-left, c] * w[u,v,c,o],    x = 0 beyond its edges
+
+    With an even kernel the padding's odd row and column are below and to the right: top = (kernel_height - 1) // 2.
 
     Args:
         x: [batch, height, width, in].
         w: [kernel_height, kernel_width, in, out].
 
     Returns:
-        y: [batch, height, width, out].
+        z: [batch, height, width, out].
     """
-    return tf.nn.conv2d(x, w, STRIDES, PADDING)
+    return tf.raw_ops.Conv2D(input=x, filter=w, strides=_STRIDES, padding="SAME")
 
 
-def convolution_backward_input(dy: tf.Tensor, x_shape: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
-    """The loss gradient at the input.
+def conv2d_backward_input(dz: Tensor, x: Tensor, w: Tensor) -> Tensor:
+    """The loss gradient at the images.
 
-        dx[n,r,s,c] = sum over o and all i+u-p = r, j+v-q = s of dy[n,i,j,o] * w[u,v,c,o]
+        dx[n,p,q,c] = sum over u,v,o of dz[n, p-u+top, q-v+left, o] * w[u,v,c,o]
 
     Args:
-        dy: [batch, height, width, out].
-        x_shape: the four numbers of x's shape.
+        dz: [batch, height, width, out].
+        x: [batch, height, width, in]; only its shape is used.
         w: [kernel_height, kernel_width, in, out].
 
     Returns:
-        dx: [batch, height, width, in].
+        dx: the shape of x.
     """
-    dx: tf.Tensor = tf.raw_ops.Conv2DBackpropInput(
-        input_sizes=x_shape, filter=w, out_backprop=dy, strides=STRIDES, padding=PADDING
+    return tf.raw_ops.Conv2DBackpropInput(
+        input_sizes=tf.shape(x), filter=w, out_backprop=dz, strides=_STRIDES, padding="SAME"
     )
-    return dx
 
 
-def convolution_backward_filter(dy: tf.Tensor, x: tf.Tensor, w_shape: tf.TensorShape) -> tf.Tensor:
-    """The loss gradient at the filter.
+def conv2d_backward_filter(dz: Tensor, x: Tensor, w: Tensor) -> Tensor:
+    """The loss gradient at the kernel.
 
-        dw[u,v,c,o] = sum over n,i,j of x[n, i+u-p, j+v-q, c] * dy[n,i,j,o]
+        dw[u,v,c,o] = sum over n,i,j of x[n, i+u-top, j+v-left, c] * dz[n,i,j,o]
 
     Args:
-        dy: [batch, height, width, out].
+        dz: [batch, height, width, out].
         x: [batch, height, width, in].
-        w_shape: the four numbers of w's shape.
+        w: [kernel_height, kernel_width, in, out]; only its shape is used.
 
     Returns:
-        dw: [kernel_height, kernel_width, in, out].
+        dw: the shape of w.
     """
-    dw: tf.Tensor = tf.raw_ops.Conv2DBackpropFilter(
-        input=x, filter_sizes=w_shape, out_backprop=dy, strides=STRIDES, padding=PADDING
+    return tf.raw_ops.Conv2DBackpropFilter(
+        input=x, filter_sizes=tf.shape(w), out_backprop=dz, strides=_STRIDES, padding="SAME"
     )
-    return dw

@@ -1,0 +1,20 @@
+const FEWEST = 30 // epochs that an axis shows at least, of a run that has more
+const MOST_TICKS = 8
+
+/**
+ * The epoch axis for runs of `total` epochs of which `done` are done. It is as long as the whole run, so that a live
+ * line grows into free room and nothing moves; of a very long run it shows a half, a quarter, …, and doubles in time.
+ */
+export function epochAxis(total, done) {
+  let end = Math.max(total, done, 1)
+  while (end / 2 >= Math.max(done * 1.25, FEWEST)) end /= 2
+  end = Math.ceil(end)
+  const room = Math.max(0.25, (end - 1) * 0.02)
+  return { range: [1 - room, end + room], dtick: tickStep(end), tick0: 0, autorange: false }
+}
+
+function tickStep(end) {
+  for (let power = 1; ; power *= 10) {
+    for (const factor of [1, 2, 5]) if (end <= factor * power * MOST_TICKS) return factor * power
+  }
+}

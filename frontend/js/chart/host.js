@@ -1,0 +1,190 @@
+import { api, isAbort } from "../core/api.js"
+import { h, setAttribute, setText } from "../core/dom.js"
+import { EpochFollower } from "../core/follower.js"
+import { plural } from "../core/format.js"
+import { store } from "../core/store.js"
+import { onTheme, shownTheme } from "../core/theme.js"
+import { problem } from "../ui/problem.js"
+import { epochAxis } from "./axis.js"
+import { Labels } from "./labels.js"
+import { legend } from "./legend.js"
+import { plotly } from "./plotly.js"
+import { Redraw } from "./redraw.js"
+
+const NARROW = 540 // px; below, a legend takes the place of labels at the lines' ends
+const MARGIN_RIGHT = 14 // px
+const MARGIN_TOP = 10 // px; the figure's own key of the dashes stands in the heading here
+const CONFIG = { displayModeBar: false, responsive: false, doubleClick: "reset", showTips: false }
+const PERCENT = 100
+
+/**
+ * A live chart. `element` carries for tests and scripts: `data-chart="accuracy"`, `data-drawn` (number of drawings),
+ * and for every line `data-run-<id>-<metric>="<number of points drawn>"`, such as `data-run-7-test_accuracy="14"`.
+ */
+export class ChartHost {
+  #name
+  #signal
+  #frame = h("div", { class: "chart-frame" })
+  #plot = h("div", { class: "chart-plot" })
+  #note = h("p", { class: "chart-note" })
+  #legend = h("div", { class: "chart-legend", hidden: true })
+  #points = h("span", { class: "chart-points small muted nowrap" })
+  #labels
+  #redraw = new Redraw(() => this.#draw())
+  #figure = null
+  #runs = []
+  #splits = []
+  #followers = new Map()
+  #early = []
+  #hidden = new Set()
+  #zoomed = false
+  #labelRoom = 0
+  #request = null
+  #drawn = 0
+
+  constructor(name, title, signal) {
+    this.#name = name
+    this.#signal = signal
+    this.#labels = new Labels(this.#frame)
+    this.#frame.append(this.#plot, this.#note)
+    const head = h("div", { class: "card-head" }, h("h2", {}, title), splitKey(), h("span", { class: "header-space" }), this.#points)
+    this.element = h("section", { class: "card chart", "data-chart": name, "aria-label": `${title}, chart` }, head, this.#frame, this.#legend)
+    store.listen(signal, (event) => this.#hear(event))
+    onTheme(signal, () => this.#runs.length && this.show(this.#runs, this.#splits))
+    const sizes = new ResizeObserver(() => this.#figure && this.#drawn && this.#redraw.later())
+    sizes.observe(this.#frame)
+    signal.addEventListener("abort", () => this.#leave(sizes))
+  }
+
+  /** Shows the runs (summaries), in this order; `splits` is a list of `train` and `test`. */
+  async show(runs, splits = ["train", "test"]) {
+    this.#runs = runs
+    this.#splits = splits
+    this.element.dataset.splits = splits.join(",")
+    for (const name of this.element.getAttributeNames()) if (name.startsWith("data-run-")) this.element.removeAttribute(name)
+    this.#request?.abort()
+    this.#request = new AbortController()
+    this.#figure = null
+    this.#early = []
+    const query = { runs: runs.map(({ id }) => id).join(","), theme: shownTheme(), splits: splits.join(",") }
+    try {
+      const [figure] = await Promise.all([api.figure(this.#name, query, this.#request.signal), plotly()])
+      if (!this.#signal.aborted) this.#take(figure)
+    } catch (error) {
+      if (!isAbort(error)) this.#note.replaceChildren(problem(error.message, () => this.show(runs, splits)))
+    }
+  }
+
+  /** Hides or shows all lines of a run. */
+  toggle(runId) {
+    if (!this.#hidden.delete(runId)) this.#hidden.add(runId)
+    this.#redraw.now()
+  }
+
+  #take(figure) {
+    this.#figure = figure
+    this.#labelRoom = this.#labels.take(figure.layout.annotations ?? [])
+    Object.assign(figure.layout, { annotations: [], showlegend: false, autosize: true, datarevision: 0 })
+    figure.layout.dragmode = matchMedia("(pointer: coarse)").matches ? false : "zoom"
+    this.#followers = new Map(this.#runs.map(({ id }) => [id, new EpochFollower(id, this.#lastEpoch(id), (epochs) => this.#append(epochs))]))
+    this.#legend.replaceChildren(...legend(this.#runs, (id) => this.#hidden.has(id), (id) => this.toggle(id)))
+    this.#redraw.now()
+    for (const epoch of this.#early.splice(0)) this.#followers.get(epoch.run_id)?.offer(epoch)
+  }
+
+  #hear({ kind, id, data }) {
+    if (kind === "run" && this.#drawn) this.#say()
+    if (kind !== "epoch" || !this.#runs.some((run) => run.id === id)) return
+    if (this.#figure === null) this.#early.push(data)
+    else this.#followers.get(id).offer(data)
+  }
+
+  #append(epochs) {
+    for (const epoch of epochs) {
+      for (const line of this.#figure.data) {
+        const { run_id, metric } = line.meta
+        if (run_id !== epoch.run_id || metric === undefined) continue
+        const value = epoch[metric]
+        line.x.push(epoch.epoch + 1)
+        line.y.push(value === null || !metric.endsWith("accuracy") ? value : PERCENT * value)
+      }
+    }
+    // Marks of NaN and infinity are the figure's: it is fetched again where one is due.
+    const isMarked = epochs.some(({ non_finite }) => Object.keys(non_finite).some((metric) => metric.endsWith(this.#name)))
+    if (isMarked) this.show(this.#runs, this.#splits)
+    else this.#redraw.later()
+  }
+
+  async #draw() {
+    if (this.#figure === null || this.#signal.aborted || this.#frame.offsetWidth === 0) return
+    const { data, layout } = this.#figure
+    const direct = this.#labelRoom > 0 && this.#frame.offsetWidth >= NARROW
+    const total = Math.max(...this.#runs.map(({ config }) => config.epochs))
+    const done = Math.max(0, ...data.map(({ x }) => x.at(-1) ?? 0))
+    for (const line of data) line.visible = !this.#hidden.has(line.meta.run_id)
+    layout.yaxis.showticklabels = done > 0 || layout.yaxis.range !== undefined
+    if (!this.#zoomed) Object.assign(layout.xaxis, epochAxis(total, done))
+    layout.margin.t = MARGIN_TOP
+    layout.margin.r = direct ? this.#labelRoom + MARGIN_RIGHT : MARGIN_RIGHT
+    Object.assign(layout, { width: this.#plot.clientWidth, height: this.#plot.clientHeight, datarevision: layout.datarevision + 1 })
+    this.#legend.hidden = direct || (this.#runs.length === 1 && this.#splits.length < 2)
+    const Plotly = await plotly()
+    await Plotly.react(this.#plot, data, layout, CONFIG)
+    if (this.#drawn === 0) this.#watchPlot()
+    this.#drawn += 1
+    this.#placeLabels()
+    this.#say()
+  }
+
+  #watchPlot() {
+    this.#plot.on("plotly_afterplot", () => this.#placeLabels())
+    this.#plot.on("plotly_relayout", (change) => {
+      if ("xaxis.range[0]" in change || "yaxis.range[0]" in change) this.#zoomed = true
+      if ("xaxis.autorange" in change || change["xaxis.range"]) this.#zoomed = false
+    })
+  }
+
+  #placeLabels() {
+    if (this.#figure === null) return
+    if (this.#labelRoom > 0 && this.#frame.offsetWidth >= NARROW) this.#labels.place(this.#plot, (runId, metric) => this.#find(runId, metric))
+    else this.#labels.hide()
+  }
+
+  #say() {
+    const lines = this.#figure?.data.filter(({ meta }) => meta.metric) ?? []
+    let points = 0
+    for (const { meta, x } of lines) {
+      points += x.length
+      setAttribute(this.element, `data-run-${meta.run_id}-${meta.metric}`, x.length)
+    }
+    this.element.dataset.drawn = this.#drawn
+    setText(this.#points, points ? `all ${plural(points, "point")}` : "")
+    const waiting = this.#runs.some(({ id }) => ["queued", "starting", "running"].includes(store.get(id)?.status))
+    setText(this.#note, points ? "" : waiting ? "Waiting for the first epoch." : "No epoch was recorded.")
+  }
+
+  #find(runId, metric) {
+    return this.#figure.data.find(({ meta }) => meta.run_id === runId && meta.metric === metric)
+  }
+
+  #lastEpoch(runId) {
+    const line = this.#figure.data.find(({ meta }) => meta.run_id === runId && meta.metric)
+    return (line?.x.at(-1) ?? 0) - 1
+  }
+
+  #leave(sizes) {
+    sizes.disconnect()
+    this.#request?.abort()
+    this.#redraw.stop()
+    if (this.#drawn) window.Plotly.purge(this.#plot)
+  }
+}
+
+function splitKey() {
+  return h(
+    "span",
+    { class: "split-key small muted" },
+    h("span", { class: "split-test" }, "test"),
+    h("span", { class: "split-train" }, "train"),
+  )
+}

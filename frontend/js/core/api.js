@@ -1,0 +1,63 @@
+/** What the service answered when it did not do as asked; `fields` names what was wrong with each field. */
+export class ApiError extends Error {
+  constructor(status, { code, message, fields = [] }) {
+    super(message)
+    this.status = status
+    this.code = code
+    this.fields = fields
+  }
+}
+
+const UNREACHABLE = { code: "unreachable", message: "The service does not answer. Check that it runs, then try again." }
+
+export const api = {
+  runs: (query = {}, signal) => get("/runs", query, signal),
+  run: (id, signal) => get(`/runs/${id}`, {}, signal),
+  change: (id, change) => send("PATCH", `/runs/${id}`, change),
+  stop: (id) => send("POST", `/runs/${id}/stop`),
+  trash: (id) => send("DELETE", `/runs/${id}`),
+  restore: (id) => send("POST", `/runs/${id}/restore`),
+  metrics: (id, query = {}, signal) => get(`/runs/${id}/metrics`, query, signal),
+  history: (id, signal) => get(`/runs/${id}/history`, {}, signal),
+  log: (id, signal) => get(`/runs/${id}/log`, {}, signal),
+  figure: (name, query, signal) => get(`/figures/${name}`, query, signal),
+  presets: (signal) => get("/presets", {}, signal),
+  schema: (signal) => get("/schema", {}, signal),
+  datasets: (signal) => get("/datasets", {}, signal),
+  workers: (signal) => get("/workers", {}, signal),
+  /** The same key for the same form: a launch that is sent twice makes its runs once. */
+  launch: (order, key) => send("POST", "/runs", order, { "Idempotency-Key": key }),
+  logIn: (token) => send("POST", "/session", { token }),
+}
+
+/** Whether an error only says that its view is gone. */
+export function isAbort(error) {
+  return error?.name === "AbortError"
+}
+
+function get(path, query, signal) {
+  const pairs = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "")
+  const search = new URLSearchParams(pairs).toString()
+  return request(`/api${path}${search ? `?${search}` : ""}`, { signal })
+}
+
+function send(method, path, body, headers = {}) {
+  if (body === undefined) return request(`/api${path}`, { method })
+  return request(`/api${path}`, { method, body: JSON.stringify(body), headers: { "Content-Type": "application/json", ...headers } })
+}
+
+async function request(url, options) {
+  let response
+  try {
+    response = await fetch(url, options)
+  } catch (error) {
+    if (isAbort(error)) throw error
+    throw new ApiError(0, UNREACHABLE)
+  }
+  if (response.status === 204) return null
+  const body = await response.json().catch(() => null)
+  if (response.ok) return body
+  if (response.status === 401 && url !== "/api/session") window.dispatchEvent(new Event("lab:login"))
+  const code = "http_error"
+  throw new ApiError(response.status, body?.error ?? { code, message: `The service answered ${response.status}.` })
+}

@@ -1,0 +1,92 @@
+import { api } from "./api.js"
+import { store } from "./store.js"
+
+const HIDDEN_FOR = 30_000 // milliseconds out of sight, after which the connection is given up (a browser has six)
+const RETRY_AFTER = 2_000 // milliseconds, where the browser itself does not try again
+const OFFLINE_AFTER = 8_000 // milliseconds of trying, after which the page says that it is offline
+const KINDS = ["run", "epoch", "removed", "progress", "counts", "reset"]
+
+/** The one event stream of this tab. `state` is `connecting`, `live`, `reconnecting` or `offline`; listeners hear of each change. */
+class Stream {
+  state = "connecting"
+  since = Date.now() // when this state began
+
+  #seq = 0
+  #source = null
+  #retry = 0
+  #hiding = 0
+  #offline = 0
+  #listeners = new Set()
+
+  /** Follows from the event after `seq`. */
+  start(seq) {
+    this.#seq = seq
+    this.#connect()
+    document.addEventListener("visibilitychange", () => this.#seen())
+    window.addEventListener("online", () => this.#reconnect())
+    window.addEventListener("pagehide", () => this.#close())
+    window.addEventListener("pageshow", () => this.#source ?? this.#connect())
+  }
+
+  onState(listener) {
+    this.#listeners.add(listener)
+    listener(this)
+  }
+
+  #connect() {
+    this.#close()
+    const source = new EventSource(`/api/stream?after=${this.#seq}`)
+    this.#source = source
+    source.onopen = () => this.#become("live")
+    source.onerror = () => this.#failed(source)
+    for (const kind of KINDS) {
+      source.addEventListener(kind, (message) => {
+        if (message.lastEventId) this.#seq = Number(message.lastEventId)
+        store.apply(kind, JSON.parse(message.data))
+      })
+    }
+  }
+
+  #failed(source) {
+    this.#become("reconnecting")
+    if (source.readyState !== EventSource.CLOSED || source !== this.#source) return
+    this.#close()
+    this.#retry = setTimeout(() => this.#reconnect(), RETRY_AFTER)
+  }
+
+  // The stream can't say why it was refused; an ordinary request can, and asks for the token where that is it.
+  async #reconnect() {
+    try {
+      await api.runs({ limit: 1 })
+    } catch {
+      clearTimeout(this.#retry)
+      this.#retry = setTimeout(() => this.#reconnect(), RETRY_AFTER)
+      return
+    }
+    this.#connect()
+  }
+
+  #seen() {
+    clearTimeout(this.#hiding)
+    if (document.hidden) this.#hiding = setTimeout(() => this.#close(), HIDDEN_FOR)
+    else if (this.#source === null) this.#connect()
+  }
+
+  #close() {
+    clearTimeout(this.#retry)
+    this.#source?.close()
+    this.#source = null
+  }
+
+  #become(state) {
+    if (state === "reconnecting" && this.state === "offline") return
+    if (state === this.state) return
+    clearTimeout(this.#offline)
+    if (state === "reconnecting") this.#offline = setTimeout(() => this.#become("offline"), OFFLINE_AFTER)
+    this.since = state === "offline" ? this.since : Date.now()
+    this.state = state
+    for (const listener of this.#listeners) listener(this)
+  }
+}
+
+export const stream = new Stream()

@@ -1,0 +1,108 @@
+"""Many steps in one compiled call: the whole loop over batches runs inside TensorFlow, without Python between layers.
+
+The number of steps is an argument, so nothing is compiled twice, and where a call ends changes no bit.
+"""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+import tensorflow as tf
+
+from backend.contract import Backprop, TrainConfig
+from worker.trainer.networks import Network
+from worker.trainer.state import Learned, Sums, TrainingData
+from worker.trainer.step import evaluation_step, training_step
+from worker.trainer.tensors import Tensor
+
+MAP_BYTES = 16 * 2**20  # of the largest map of a test batch; several such maps are held at once
+FLOAT_BYTES = 4
+
+
+class Program:
+    """The two loops of a run, compiled. It holds the images on the device, and nothing that changes.
+
+    Args:
+        network: what is trained.
+        config: of the run.
+        data: its images; they are copied to the device's memory.
+
+    Raises:
+        ValueError: there are fewer training images than one batch takes, or no test image.
+    """
+
+    def __init__(self, network: Network, config: TrainConfig, data: TrainingData) -> None:
+        images, test_images = len(data.train_images), len(data.test_images)
+        if images < config.batch_size or not test_images:
+            raise ValueError(
+                f"A run needs at least {config.batch_size} training images, its batch_size, and one test image; "
+                f"there are {images} and {test_images}."
+            )
+        pixels = int(np.prod(data.test_images.shape[1:3]))
+        test_batch = max(1, min(test_images, MAP_BYTES // (FLOAT_BYTES * pixels * config.width)))
+        self.train_batches = images // config.batch_size
+        self.test_batches = -(-test_images // test_batch)
+        self._config = config
+        self._images = images
+        self._train = _training_loop(network, config, data)
+        self._evaluate = _evaluation_loop(network, data, test_batch)
+
+    def prepare(self, learned: Learned) -> None:
+        """Trace and optimise both loops, so that no epoch is charged with it; nothing is computed."""
+        self.train(learned, 0, 0, order=self.order(0), dilation=None)
+        self.evaluate(Sums.zero(), 0, 0, weights=learned.weights)
+
+    def order(self, epoch: int) -> Tensor:
+        """The order in which an epoch takes the training images: [images] int32, decided by seed and epoch alone."""
+        generator = np.random.default_rng([self._config.seed, epoch])
+        return tf.constant(generator.permutation(np.arange(self._images, dtype=np.int32)))
+
+    def train(self, learned: Learned, first: int, batches: int, *, order: Tensor, dilation: float | None) -> Learned:
+        """What is learned after some batches of an epoch, from the one with the 0-based number `first` on."""
+        weight = tf.constant(dilation or 0.0, learned.weights[0].dtype)
+        result = cast("Learned", self._train(learned, order, tf.constant(first), tf.constant(batches), weight))
+        _wait(result.sums)
+        return result
+
+    def evaluate(self, sums: Sums, first: int, batches: int, *, weights: Sequence[Tensor]) -> Sums:
+        """The sums with those of some test batches added, from the one with the 0-based number `first` on."""
+        result = cast("Sums", self._evaluate(tuple(weights), sums, tf.constant(first), tf.constant(batches)))
+        _wait(result)
+        return result
+
+
+def _training_loop(network: Network, config: TrainConfig, data: TrainingData) -> Any:
+    images, labels, size = tf.constant(data.train_images), tf.constant(data.train_labels), config.batch_size
+    dilated = config.backprop is Backprop.DILATED
+
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+    def run(learned: Learned, order: Tensor, first: Tensor, batches: Tensor, dilation: Tensor) -> Learned:
+        def body(batch: Tensor, learned: Learned) -> tuple[Tensor, Learned]:
+            chosen = tf.slice(order, [batch * size], [size])
+            x = tf.cast(tf.gather(images, chosen), learned.weights[0].dtype)
+            y = tf.gather(labels, chosen)
+            return batch + 1, training_step(network, config, learned, x, y, dilation if dilated else None)
+
+        return cast("Learned", tf.while_loop(lambda batch, _: batch < first + batches, body, (first, learned))[1])
+
+    return run
+
+
+def _evaluation_loop(network: Network, data: TrainingData, size: int) -> Any:
+    images, labels = tf.constant(data.test_images), tf.constant(data.test_labels)
+
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+    def run(weights: tuple[Tensor, ...], sums: Sums, first: Tensor, batches: Tensor) -> Sums:
+        def body(batch: Tensor, sums: Sums) -> tuple[Tensor, Sums]:
+            chosen = slice(batch * size, (batch + 1) * size)
+            x = tf.cast(images[chosen], weights[0].dtype)
+            return batch + 1, evaluation_step(network, weights, sums, x, labels[chosen])
+
+        return cast("Sums", tf.while_loop(lambda batch, _: batch < first + batches, body, (first, sums))[1])
+
+    return run
+
+
+def _wait(sums: Sums) -> None:
+    # A GPU's call returns before it is done: without this its time could not be told, nor a stop be obeyed soon.
+    sums.correct.numpy()
