@@ -66,7 +66,7 @@ class TestARun:
 
     def test_that_diverges_fails_and_says_where(self, service: Service) -> None:
         """A cost that is no number fails the run; the epoch is kept and marked."""
-        # Without momentum the first step is learning_rate / sqrt(1 - beta2): a weight of 30,000 in each of seven layers.
+        # Without momentum the first step is learning_rate / sqrt(1 - beta2): weights of 30,000 in seven layers.
         (run,) = service.launch(config=TINY | {"width": 64, "learning_rate": 10, "beta1": 0, "beta2": 0.9999999})
         ended = service.wait_for(run["id"], "failed", "finished")
         assert ended["status"] == "failed"

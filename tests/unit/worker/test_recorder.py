@@ -1,0 +1,137 @@
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from backend.contract import Phase, Progress, RunStatus, Stopped
+from backend.db import epochs, lifecycle, migrate, runs
+from backend.db.engine import Database
+from backend.errors import AttemptSuperseded
+from tests.builders import add_run, claim_run, epoch_report, start_run
+from worker import recorder as recorder_module
+from worker.recorder import Recorder
+
+
+class FaultyDatabase(Database):
+    """A real database, of which the next writes fail as they do where it is away."""
+
+    faults = 0
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A writing session, unless a fault is due."""
+        if self.faults:
+            self.faults -= 1
+            raise OperationalError("COMMIT", {}, ConnectionRefusedError("away"))
+        with super().write() as session:
+            yield session
+
+
+class NewsBoard:
+    """A notifier that notes what could be read at the moment of each news."""
+
+    def __init__(self, look: Callable[[], object]) -> None:
+        self._look = look
+        self.seen: list[object] = []
+
+    def changed(self) -> None:
+        """Something changed."""
+        self.seen.append(self._look())
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[FaultyDatabase]:
+    """A real SQLite database that can be made to fail."""
+    url = f"sqlite:///{tmp_path / 'lab.sqlite3'}"
+    migrate.upgrade(url)
+    database = FaultyDatabase(url)
+    yield database
+    database.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder_module, "FIRST_RETRY_S", 0.01)
+
+
+class Attempt:
+    """A running attempt at a run of two epochs, and its recorder."""
+
+    def __init__(self, database: FaultyDatabase, patience_s: float = 5.0) -> None:
+        self.database = database
+        self.run_id = add_run(database, epochs=2)
+        self.number = start_run(database, self.run_id).attempt
+        self.news = NewsBoard(lambda: (self.status, self.epochs))
+        self.recorder = Recorder(database, self.news, self.run_id, self.number, 2, patience_s)
+
+    @property
+    def status(self) -> RunStatus:
+        """The run's state."""
+        with self.database.read() as session:
+            return runs.load(session, self.run_id).status
+
+    @property
+    def epochs(self) -> list[int]:
+        """The epochs that are stored."""
+        with self.database.read() as session:
+            return [row.number for row in epochs.after(session, self.run_id, -1)]
+
+
+class TestTheRecorder:
+    def test_stores_first_and_tells_then(self, database: FaultyDatabase) -> None:
+        """Whoever hears of an epoch finds it stored, and with the last one the run finished."""
+        attempt = Attempt(database)
+        attempt.recorder.add(epoch_report(0))
+        attempt.recorder.add(epoch_report(1))
+        assert attempt.news.seen == [(RunStatus.RUNNING, [0]), (RunStatus.FINISHED, [0, 1])]
+
+    def test_tries_again_while_the_database_is_away(self, database: FaultyDatabase) -> None:
+        """A database that fails three times in a row costs no epoch and doubles none."""
+        attempt = Attempt(database)
+        database.faults = 3
+        attempt.recorder.add(epoch_report(0))
+        assert attempt.epochs == [0]
+        assert len(attempt.news.seen) == 1
+
+    def test_gives_up_when_its_lease_is_over(self, database: FaultyDatabase) -> None:
+        """It waits for the database no longer than the lease lasts, for another attempt may begin then."""
+        attempt = Attempt(database, patience_s=0.05)
+        database.faults = 1000
+        with pytest.raises(OperationalError):
+            attempt.recorder.add(epoch_report(0))
+        assert database.faults > 900
+        assert attempt.news.seen == []
+
+    def test_of_an_older_attempt_changes_nothing(self, database: FaultyDatabase) -> None:
+        """Once a newer attempt holds the run, every write of the older one is refused."""
+        attempt = Attempt(database)
+        with database.write() as session:
+            lifecycle.give_back(session, attempt.run_id, attempt.number, "lost", blameless=True)
+        claim_run(database, attempt.run_id)
+        for report in (epoch_report(0), Progress(Phase.TRAINING, 0, 1, 2), Stopped(0, 1)):
+            with pytest.raises(AttemptSuperseded):
+                attempt.recorder.add(report)
+        with pytest.raises(AttemptSuperseded):
+            attempt.recorder.failed("too late")
+        assert attempt.epochs == []
+        assert attempt.status is RunStatus.STARTING
+
+    @pytest.mark.parametrize("cost", ["train_cost", "test_cost"])
+    def test_finishes_no_run_that_diverged_at_the_end(self, database: FaultyDatabase, cost: str) -> None:
+        """A last epoch whose cost is no number is stored, and the run is not finished by it."""
+        attempt = Attempt(database)
+        attempt.recorder.add(epoch_report(0))
+        attempt.recorder.add(epoch_report(1, **{cost: float("nan")}))
+        assert attempt.epochs == [0, 1]
+        assert attempt.status is RunStatus.RUNNING
+
+    def test_ends_a_run_that_was_asked_to_stop(self, database: FaultyDatabase) -> None:
+        """The trainer's word that it stopped ends a run that is stopping."""
+        attempt = Attempt(database)
+        with database.write() as session:
+            lifecycle.ask_stop(session, attempt.run_id)
+        attempt.recorder.add(Stopped(0, 1))
+        assert attempt.status is RunStatus.STOPPED
