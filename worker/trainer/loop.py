@@ -9,7 +9,7 @@ from typing import TypeVar
 from backend.contract import EpochReport, Phase, Progress, Report, Stopped, TrainConfig
 from backend.errors import TrainingDiverged
 from worker.trainer.dilation import dilation_lambda
-from worker.trainer.networks import NETWORKS
+from worker.trainer.networks import build
 from worker.trainer.program import Program
 from worker.trainer.state import Sums, TrainerState, TrainingData
 
@@ -41,9 +41,9 @@ def train(
     """
     meter = _Meter(clock)
     yield from meter.report(Phase.COMPILING, 0, 0, len(data.train_images) // config.batch_size)
-    network = NETWORKS[config.network]
+    network = build(config)
     program = Program(network, config, data)
-    state = TrainerState.start(network.initial_weights(config, data.train_images.shape[-1], config.seed))
+    state = TrainerState.start(config, network.initial_weights(data.train_images.shape[1:], config.seed))
     program.prepare(state.learned)
     while state.epoch < config.epochs:
         if stop():

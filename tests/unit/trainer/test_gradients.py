@@ -4,13 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from worker.trainer.layers.celu import celu_backward, celu_forward
 
 import worker.trainer
 from backend.contract import TrainConfig
 from tests.unit.trainer import oracle
 from worker.trainer.dilation import dilated_pool_backward
 from worker.trainer.layers.average_pool import average_pool_backward, average_pool_forward
-from worker.trainer.layers.celu import celu_backward, celu_forward
 from worker.trainer.layers.convolution import conv2d_backward_filter, conv2d_backward_input, conv2d_forward
 from worker.trainer.layers.upsample import repeat
 from worker.trainer.losses import softmax_cross_entropy_backward, softmax_cross_entropy_forward
