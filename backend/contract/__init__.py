@@ -6,7 +6,7 @@ from backend.contract.lifecycle import ALLOWED_STEPS, FINAL_STATUSES, LIVE_STATU
 from backend.contract.messages import CHANGED_CHANNEL, TRAIN_QUEUE, TRAIN_RUN_TASK
 from backend.contract.presets import PRESETS, Preset
 from backend.contract.references import REFERENCES, Reference
-from backend.contract.reports import METRIC_NAMES, EpochReport, Phase, Progress, Report, Stopped
+from backend.contract.reports import METRIC_NAMES, CheckpointFile, EpochReport, Phase, Progress, Report, Stopped
 
 __all__ = [
     "ALLOWED_STEPS",
@@ -20,6 +20,7 @@ __all__ = [
     "TRAIN_QUEUE",
     "TRAIN_RUN_TASK",
     "Backprop",
+    "CheckpointFile",
     "DatasetFile",
     "DatasetName",
     "DatasetSpec",

@@ -70,6 +70,18 @@ class Program:
         _wait(result)
         return result
 
+    @staticmethod
+    def is_finite(learned: Learned) -> bool:
+        """Whether the costs so far, every weight and everything that the optimizer remembers are finite."""
+        return bool(_all_finite(learned))
+
+
+@tf.function(autograph=False)  # type: ignore[untyped-decorator]
+def _all_finite(learned: Learned) -> Tensor:
+    # A sum is finite where every value is, or overflows where they are near to overflowing: squares by far the first.
+    sums = [tf.reduce_sum(tf.cast(tensor, tf.float64)) for tensor in (*learned.weights, *learned.optimizer.square)]
+    return tf.math.is_finite(tf.add_n(sums) + learned.sums.cost)
+
 
 def _training_loop(network: Network, config: TrainConfig, data: TrainingData) -> Any:
     images, labels, size = tf.constant(data.train_images), tf.constant(data.train_labels), config.batch_size
