@@ -1,5 +1,6 @@
 """CIFAR-10's "binary version": records of one label byte and 3,072 pixel bytes. No pickle is ever read."""
 
+import gzip
 import tarfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -55,7 +56,7 @@ def _archive_contents(path: Path) -> dict[str, bytes]:
                 file = archive.extractfile(member) if wanted and member.isreg() else None
                 if file is not None:
                     contents[place.name] = file.read()
-    except (tarfile.TarError, EOFError, zlib.error) as error:
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DatasetDamaged(f"{path} can't be unpacked: {str(error).rstrip('.')}. Fetch it again.") from error
     return contents
 

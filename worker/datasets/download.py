@@ -3,13 +3,13 @@
 import fcntl
 import hashlib
 import os
-import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
@@ -95,7 +95,7 @@ def fetch(file: DatasetFile, folder: Path, report: Report, *, schemes: frozenset
             raise DownloadFailed(f"{url} is not fetched: only {' and '.join(sorted(schemes))} addresses are.")
         try:
             _fetch_from(url, part, f"downloading {folder.name}/{file.name}", report)
-        except (HTTPError, URLError, OSError, ssl.SSLError) as error:
+        except (OSError, HTTPException) as error:
             reasons.append(f"{urlsplit(url).hostname}: {getattr(error, 'reason', None) or error}")
             continue
         return _adopt(part, folder / file.name, file.md5)
@@ -123,6 +123,7 @@ def _fetch_from(url: str, part: Path, doing: str, report: Report) -> None:
             while piece := answer.read(PIECE_BYTES):
                 have += output.write(piece)
                 if have > MAX_BYTES:
+                    part.unlink()  # or every later download would go on from it
                     raise DownloadFailed(f"{url} gives more than {MAX_BYTES} bytes and is not what it should be.")
                 if time.monotonic() - told_at >= REPORT_S:
                     told_at = time.monotonic()
