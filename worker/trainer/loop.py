@@ -85,28 +85,25 @@ class Training:
             if stop():
                 yield Stopped(self.state.epoch, self.state.batch)
                 return
-            broken = yield from self._train_epoch(program, stop)
-            if broken is None and self.state.batch < program.train_batches:
-                yield Stopped(self.state.epoch, self.state.batch)
-                return
-            tested = yield from self._test(program, stop)
+            end = yield from self._train_epoch(program, stop)
+            tested = None if isinstance(end, Stopped) else (yield from self._test(program, stop))
             if tested is None:
                 yield Stopped(self.state.epoch, self.state.batch)
                 return
             report = self._epoch_report(*tested)
             self.state = self.state.next_epoch()
             yield report
-            if broken is not None:
-                raise broken
+            if isinstance(end, TrainingDiverged):
+                raise end
             _refuse_divergence(report)
 
     def _train_epoch(
         self, program: Program, stop: Callable[[], bool]
-    ) -> Generator[Progress, None, TrainingDiverged | None]:
+    ) -> Generator[Progress, None, TrainingDiverged | Stopped | None]:
         """Advance the state to the epoch's end, to a wish to stop, or to where something is not finite.
 
         Returns:
-            What is not finite, or None.
+            Why it is not at the epoch's end, or None.
         """
         config, state = self._config, self.state
         weight, order = dilation_lambda(config, state.epoch), program.order(state.epoch)
@@ -121,7 +118,7 @@ class Training:
             speed = _per_second(batches * config.batch_size, self.state.seconds)
             yield from self._meter.report(Phase.TRAINING, self.state.epoch, batches, program.train_batches, speed)
             if stop():
-                break
+                return Stopped(self.state.epoch, self.state.batch)
             before = self.state
         return None
 
