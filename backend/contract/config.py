@@ -97,14 +97,14 @@ class TrainConfig(BaseModel):
         0.5,
         ge=0,
         le=10,
-        description="p: weight of the skipping gradient at epoch 0 (dilated only).",
+        description="p: weight of the skipping gradient at epoch 0.",
         json_schema_extra=_DILATED_ONLY,
     )
     dilation_decay: float = Field(
         0.05,
         ge=0,
         le=10,
-        description="d: the weight at epoch t is p / (1 + d t) (dilated only).",
+        description="d: the weight at epoch t is p / (1 + d t).",
         json_schema_extra=_DILATED_ONLY,
     )
     epsilon: float = Field(

@@ -30,13 +30,13 @@ window.addEventListener("lab:login", askForToken)
 async function start() {
   const main = document.getElementById("main")
   fillHeader(document.getElementById("header"))
-  listenForKeys({ launch: () => go("#launch") })
   try {
     const newest = await api.runs({ limit: NEWEST })
     store.put(newest.runs)
     store.setCounts(newest.counts)
     stream.start(newest.seq)
     startRouter(main, ROUTES, openLaunch)
+    listenForKeys({ launch: () => go("#launch") })
   } catch (error) {
     if (error.status !== 401) main.replaceChildren(h("div", { class: "empty" }, problem(error.message, () => location.reload())))
   }

@@ -1,20 +1,22 @@
 import { api, isAbort } from "../core/api.js"
 import { h, setAttribute, setText } from "../core/dom.js"
 import { EpochFollower } from "../core/follower.js"
-import { plural } from "../core/format.js"
+import { plural, words } from "../core/format.js"
 import { store } from "../core/store.js"
 import { onTheme, shownTheme } from "../core/theme.js"
 import { problem } from "../ui/problem.js"
-import { epochAxis } from "./axis.js"
+import { Emphasis } from "./emphasis.js"
 import { Labels } from "./labels.js"
 import { legend } from "./legend.js"
 import { plotly } from "./plotly.js"
 import { Redraw } from "./redraw.js"
+import { Zoom } from "./zoom.js"
 
 const NARROW = 540 // px; below, a legend takes the place of labels at the lines' ends
-const MARGIN_RIGHT = 14 // px
+const MARGIN_RIGHT = 8 // px
+const LAST_TICK = 6 // px, of half a number below the last tick
 const MARGIN_TOP = 10 // px; the figure's own key of the dashes stands in the heading here
-const CONFIG = { displayModeBar: false, responsive: false, doubleClick: "reset", showTips: false }
+const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false, showTips: false }
 const PERCENT = 100
 
 /**
@@ -25,29 +27,30 @@ export class ChartHost {
   #name
   #signal
   #frame = h("div", { class: "chart-frame" })
-  #plot = h("div", { class: "chart-plot" })
+  #plot = h("div", { class: "chart-plot", role: "img" })
   #note = h("p", { class: "chart-note" })
   #legend = h("div", { class: "chart-legend", hidden: true })
   #points = h("span", { class: "chart-points small muted nowrap" })
   #labels
+  #updateLegend
+  #emphasis = new Emphasis(this.#plot)
   #redraw = new Redraw(() => this.#draw())
+  #zoom = new Zoom(() => this.#redraw.now())
   #figure = null
   #runs = []
   #splits = []
   #followers = new Map()
   #early = []
-  #hidden = new Set()
-  #zoomed = false
-  #labelRoom = 0
+  #hidden = new Set() // lines, each as "7:test_cost"
   #request = null
   #drawn = 0
 
   constructor(name, title, signal) {
     this.#name = name
     this.#signal = signal
-    this.#labels = new Labels(this.#frame)
     this.#frame.append(this.#plot, this.#note)
-    const head = h("div", { class: "card-head" }, h("h2", {}, title), splitKey(), h("span", { class: "header-space" }), this.#points)
+    this.#labels = new Labels(this.#frame, this.#emphasis, (runId, metric) => this.toggle(runId, metric))
+    const head = h("div", { class: "card-head" }, h("h2", {}, title), splitKey(), h("span", { class: "header-space" }), this.#zoom.element, this.#points)
     this.element = h("section", { class: "card chart", "data-chart": name, "aria-label": `${title}, chart` }, head, this.#frame, this.#legend)
     store.listen(signal, (event) => this.#hear(event))
     onTheme(signal, () => this.#runs.length && this.show(this.#runs, this.#splits))
@@ -58,6 +61,7 @@ export class ChartHost {
 
   /** Shows the runs (summaries), in this order; `splits` is a list of `train` and `test`. */
   async show(runs, splits = ["train", "test"]) {
+    if (!runs.some((run) => this.#runs.some(({ id }) => id === run.id))) this.#zoom.leave()
     this.#runs = runs
     this.#splits = splits
     this.element.dataset.splits = splits.join(",")
@@ -66,6 +70,7 @@ export class ChartHost {
     this.#request = new AbortController()
     this.#figure = null
     this.#early = []
+    if (this.#drawn === 0) this.#note.replaceChildren(h("span", { class: "late" }, "Loading the curves…"))
     const query = { runs: runs.map(({ id }) => id).join(","), theme: shownTheme(), splits: splits.join(",") }
     try {
       const [figure] = await Promise.all([api.figure(this.#name, query, this.#request.signal), plotly()])
@@ -75,19 +80,32 @@ export class ChartHost {
     }
   }
 
-  /** Hides or shows all lines of a run. */
-  toggle(runId) {
-    if (!this.#hidden.delete(runId)) this.#hidden.add(runId)
+  /** Hides or shows a line, or all lines of a run. */
+  toggle(runId, metric = null) {
+    const keys = this.#keys(runId, metric)
+    const areHidden = keys.every((key) => this.#hidden.has(key))
+    for (const key of keys) areHidden ? this.#hidden.delete(key) : this.#hidden.add(key)
     this.#redraw.now()
+  }
+
+  /** Lets a run stand out, or none. */
+  emphasize(runId) {
+    this.#emphasis.show(runId)
   }
 
   #take(figure) {
     this.#figure = figure
-    this.#labelRoom = this.#labels.take(figure.layout.annotations ?? [])
+    const lines = figure.data.filter(({ meta }) => meta.metric)
+    this.#labels.take(figure.layout.annotations ?? [], lines.length)
     Object.assign(figure.layout, { annotations: [], showlegend: false, autosize: true, datarevision: 0 })
     figure.layout.dragmode = matchMedia("(pointer: coarse)").matches ? false : "zoom"
     this.#followers = new Map(this.#runs.map(({ id }) => [id, new EpochFollower(id, this.#lastEpoch(id), (epochs) => this.#append(epochs))]))
-    this.#legend.replaceChildren(...legend(this.#runs, (id) => this.#hidden.has(id), (id) => this.toggle(id)))
+    const labels = new Map(lines.map(({ meta }) => [meta.run_id, meta.label]))
+    const isHidden = (id) => this.#keys(id).every((key) => this.#hidden.has(key))
+    const { buttons, update } = legend(this.#runs, ({ id, name }) => labels.get(id) ?? name, isHidden, (id) => this.toggle(id))
+    buttons.forEach((button, place) => this.#emphasis.offer(button, this.#runs[place].id))
+    this.#legend.replaceChildren(...buttons)
+    this.#updateLegend = update
     this.#redraw.now()
     for (const epoch of this.#early.splice(0)) this.#followers.get(epoch.run_id)?.offer(epoch)
   }
@@ -118,36 +136,40 @@ export class ChartHost {
   async #draw() {
     if (this.#figure === null || this.#signal.aborted || this.#frame.offsetWidth === 0) return
     const { data, layout } = this.#figure
-    const direct = this.#labelRoom > 0 && this.#frame.offsetWidth >= NARROW
     const total = Math.max(...this.#runs.map(({ config }) => config.epochs))
     const done = Math.max(0, ...data.map(({ x }) => x.at(-1) ?? 0))
-    for (const line of data) line.visible = !this.#hidden.has(line.meta.run_id)
-    layout.yaxis.showticklabels = done > 0 || layout.yaxis.range !== undefined
-    if (!this.#zoomed) Object.assign(layout.xaxis, epochAxis(total, done))
+    for (const line of data) line.visible = !this.#hidden.has(keyOf(line.meta.run_id, line.meta.metric ?? line.meta.non_finite_of))
+    layout.yaxis.showticklabels = done > 0
+    this.#zoom.apply(layout, total, done)
     layout.margin.t = MARGIN_TOP
-    layout.margin.r = direct ? this.#labelRoom + MARGIN_RIGHT : MARGIN_RIGHT
+    layout.margin.r = this.#isDirect ? this.#labels.room + MARGIN_RIGHT : MARGIN_RIGHT + LAST_TICK
     Object.assign(layout, { width: this.#plot.clientWidth, height: this.#plot.clientHeight, datarevision: layout.datarevision + 1 })
-    this.#legend.hidden = direct || (this.#runs.length === 1 && this.#splits.length < 2)
+    this.#updateLegend()
+    this.#legend.hidden = this.#isDirect || this.#runs.length === 1
     const Plotly = await plotly()
     await Plotly.react(this.#plot, data, layout, CONFIG)
-    if (this.#drawn === 0) this.#watchPlot()
+    if (this.#drawn === 0) this.#watch()
     this.#drawn += 1
     this.#placeLabels()
     this.#say()
   }
 
-  #watchPlot() {
-    this.#plot.on("plotly_afterplot", () => this.#placeLabels())
-    this.#plot.on("plotly_relayout", (change) => {
-      if ("xaxis.range[0]" in change || "yaxis.range[0]" in change) this.#zoomed = true
-      if ("xaxis.autorange" in change || change["xaxis.range"]) this.#zoomed = false
+  #watch() {
+    this.#plot.on("plotly_afterplot", () => {
+      this.#placeLabels()
+      this.#emphasis.apply()
     })
+    this.#zoom.watch(this.#plot)
   }
 
   #placeLabels() {
     if (this.#figure === null) return
-    if (this.#labelRoom > 0 && this.#frame.offsetWidth >= NARROW) this.#labels.place(this.#plot, (runId, metric) => this.#find(runId, metric))
+    if (this.#isDirect) this.#labels.place(this.#plot, (runId, metric) => this.#find(runId, metric))
     else this.#labels.hide()
+  }
+
+  get #isDirect() {
+    return this.#labels.exist && this.#frame.offsetWidth >= NARROW
   }
 
   #say() {
@@ -158,9 +180,16 @@ export class ChartHost {
       setAttribute(this.element, `data-run-${meta.run_id}-${meta.metric}`, x.length)
     }
     this.element.dataset.drawn = this.#drawn
+    const last = lines.filter(({ y }) => y.length).map(({ meta, y }) => `${meta.label} ${words(meta.metric)} ${y.at(-1)?.toFixed(this.#name === "accuracy" ? 2 : 4) ?? "not finite"}`)
+    setAttribute(this.#plot, "aria-label", `${this.#name} by epoch. ${last.length ? `Last: ${last.join("; ")}` : "No epoch yet"}.`)
     setText(this.#points, points ? `all ${plural(points, "point")}` : "")
     const waiting = this.#runs.some(({ id }) => ["queued", "starting", "running"].includes(store.get(id)?.status))
     setText(this.#note, points ? "" : waiting ? "Waiting for the first epoch." : "No epoch was recorded.")
+  }
+
+  #keys(runId, metric = null) {
+    const lines = this.#figure?.data.filter(({ meta }) => meta.run_id === runId && meta.metric && (metric === null || meta.metric === metric)) ?? []
+    return lines.map(({ meta }) => keyOf(runId, meta.metric))
   }
 
   #find(runId, metric) {
@@ -178,6 +207,10 @@ export class ChartHost {
     this.#redraw.stop()
     if (this.#drawn) window.Plotly.purge(this.#plot)
   }
+}
+
+function keyOf(runId, metric) {
+  return `${runId}:${metric}`
 }
 
 function splitKey() {

@@ -1,4 +1,4 @@
-/** The positions, moved as little as keeps neighbours `gap` apart, in unchanged order and within `low` and `high`; `frontend/charts.py` has the same without limits. */
+/** The positions, moved as little as keeps neighbours `gap` apart, in unchanged order and within `low` and `high`; `frontend/labels.py` has the same without limits. */
 export function spread(positions, gap, low = -Infinity, high = Infinity) {
   const order = positions.map((_, place) => place).sort((a, b) => positions[a] - positions[b])
   const groups = []

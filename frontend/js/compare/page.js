@@ -23,19 +23,22 @@ class ComparePage {
   #charts
   #pair
   #runs = []
+  #limit = ""
   #table
   #body = h("div", { class: "compare-body" })
   #notice = h("div", { class: "compare-notice" })
 
   constructor(root, query, signal) {
     const ids = (query.get("runs") ?? "").split(",").filter((id) => /^\d+$/.test(id)).map(Number)
-    this.#ids = [...new Set(ids)].slice(0, MOST)
+    const asked = [...new Set(ids)]
+    this.#ids = asked.slice(0, MOST)
+    if (asked.length > MOST) this.#limit = `A comparison shows ${MOST} runs at most: of the ${asked.length} that were chosen, these are the first.`
     const splits = (query.get("splits") ?? "test,train").split(",").filter((split) => ["test", "train"].includes(split))
     this.#splits = splits.length ? splits : ["test"]
     this.#signal = signal
     this.#charts = [new ChartHost("accuracy", "Accuracy", signal), new ChartHost("cost", "Cost", signal)]
     this.#pair = h("div", { class: "chart-pair" }, this.#charts.map(({ element }) => element))
-    this.#table = new CompareTable(signal, (id) => this.#remove(id))
+    this.#table = new CompareTable(signal, (id) => this.#remove(id), (id) => this.#charts.forEach((chart) => chart.emphasize(id)))
     const head = h("div", { class: "page-head" }, h("h1", {}, "Compare"), runPicker(signal, () => this.#ids, (run) => this.#add(run)), h("span", { class: "header-space" }), splitToggles(this.#splits, (splits) => this.#show(splits)))
     root.append(head, this.#notice, this.#body)
     store.listen(signal, ({ kind, id }) => {
@@ -58,7 +61,8 @@ class ComparePage {
   #take(runs) {
     const found = new Map(runs.map((run) => [run.id, run]))
     const lost = this.#ids.filter((id) => !found.has(id))
-    this.#notice.replaceChildren(...(lost.length ? [problem(`There is no run ${lost.join(", ")} (any more), or it is in the trash; the others are shown.`)] : []))
+    const gone = lost.length ? `There is no run ${lost.join(", ")} (any more), or it is in the trash; the others are shown.` : ""
+    this.#notice.replaceChildren(...[this.#limit, gone].filter(Boolean).map((text) => problem(text)))
     this.#ids = this.#ids.filter((id) => found.has(id))
     this.#runs = this.#ids.map((id) => found.get(id))
     this.#draw()

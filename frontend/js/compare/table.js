@@ -7,31 +7,34 @@ import { glyph } from "../ui/glyph.js"
 import { icon } from "../ui/icons.js"
 import { stateMark } from "../ui/state.js"
 
-const RESULTS = ["epoch", "last test, %", "best test, %", "at epoch", "last train, %", "test cost, nats"]
+const RESULTS = ["epochs done", "last test, %", "best test, %", "at epoch", "last train, %", "test cost, nats"]
 
 /** Every run with only what differs between the configurations, and what came of it. */
 export class CompareTable {
-  element = h("section", { class: "card", "aria-label": "What differs, and results", "data-testid": "differences" })
+  element = h("section", { class: "card", "aria-label": "Runs: what differs, and results", "data-testid": "differences" })
 
   #signal
   #remove
+  #point
   #rows = new Map()
   #curves = new Map() // of test accuracy by run: where the best one was
 
-  constructor(signal, remove) {
+  /** `point` hears which row the pointer is on, or null. */
+  constructor(signal, remove, point) {
     this.#signal = signal
     this.#remove = remove
+    this.#point = point
     store.listen(signal, ({ kind, id, data }) => kind === "epoch" && this.#curves.get(id)?.follower.offer(data))
   }
 
   show(runs) {
     const differing = differences(runs)
     this.#rows = new Map(runs.map((run) => [run.id, this.#row(run, differing)]))
-    const groups = h("tr", {}, h("td", {}), differing.length ? h("th", { scope: "colgroup", colspan: differing.length, class: "group" }, "what differs") : null, h("th", { scope: "colgroup", colspan: RESULTS.length + 1, class: "group" }, "results"), h("td", {}))
-    const heads = h("tr", {}, h("th", { scope: "col" }, "run"), differing.map((name, place) => h("th", { scope: "col", class: place ? "number" : "number first" }, words(name))), h("th", { scope: "col", class: "first" }, "state"), RESULTS.map((name) => h("th", { scope: "col", class: "number" }, name)), h("td", {}))
+    const groups = h("tr", {}, h("th", { scope: "col" }), differing.length ? h("th", { scope: "colgroup", colspan: differing.length, class: "group" }, "what differs") : null, h("th", { scope: "colgroup", colspan: RESULTS.length + 1, class: "group" }, "results"))
+    const heads = h("tr", {}, h("th", { scope: "col" }, "run"), differing.map((name, place) => h("th", { scope: "col", class: place ? "number" : "number first" }, words(name))), h("th", { scope: "col", class: "first" }, "state"), RESULTS.map((name) => h("th", { scope: "col", class: "number" }, name)))
     const table = h("table", { class: "compare-table" }, h("thead", {}, groups, heads), h("tbody", {}, [...this.#rows.values()].map(({ element }) => element)))
     const note = runs.length > 1 && differing.length === 0 ? h("p", { class: "muted card-body" }, "These runs have equal configurations.") : null
-    this.element.replaceChildren(h("div", { class: "card-head" }, h("h2", {}, runs.length > 1 ? "What differs" : "Result")), ...(note ? [note] : []), h("div", { class: "table-frame" }, table))
+    this.element.replaceChildren(h("div", { class: "card-head" }, h("h2", {}, runs.length > 1 ? "Runs" : "Run")), ...(note ? [note] : []), h("div", { class: "table-frame" }, table))
     for (const run of runs) this.#follow(run)
     this.update()
   }
@@ -46,7 +49,7 @@ export class CompareTable {
     const results = RESULTS.map(() => h("td", { class: "number" }))
     const remove = h("button", { type: "button", class: "button button-quiet button-small button-square", "aria-label": `Remove ${run.name} from the comparison`, title: "Remove from the comparison", onclick: () => this.#remove(run.id) }, icon("close"))
     const values = differing.map((field, place) => h("td", { class: place ? "number" : "number first" }, isUsed(run, field) ? configValue(run.config[field]) : "–"))
-    const element = h("tr", { "data-run": run.id }, h("th", { scope: "row" }, h("div", { class: "run-name" }, glyph(run), name)), values, h("td", { class: "first" }, state.element), results, h("td", { class: "number" }, remove))
+    const element = h("tr", { "data-run": run.id, onpointerenter: () => this.#point(run.id), onpointerleave: () => this.#point(null) }, h("th", { scope: "row" }, h("div", { class: "run-name" }, glyph(run), name, remove)), values, h("td", { class: "first" }, state.element), results)
     const update = (current, best) => {
       if (!current) return
       state.update(current)

@@ -28,8 +28,9 @@ class Stream {
     window.addEventListener("pageshow", () => this.#source ?? this.#connect())
   }
 
-  onState(listener) {
+  onState(listener, signal = null) {
     this.#listeners.add(listener)
+    signal?.addEventListener("abort", () => this.#listeners.delete(listener))
     listener(this)
   }
 

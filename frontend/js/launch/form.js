@@ -36,7 +36,11 @@ export class LaunchForm {
       h("div", { class: "fields" }, this.#extras.get("name").element, this.#extras.get("tags").element),
       h("button", { class: "unseen", tabindex: -1 }, "Launch"),
     )
-    this.element.addEventListener("input", () => this.#changed())
+    this.element.addEventListener("input", ({ target }) => {
+      // What was wrong with a field is no longer true of what is typed now.
+      for (const field of [...this.#fields.values(), ...this.#extras.values()]) if (field.input === target) field.complain("")
+      this.#changed()
+    })
   }
 
   onChange(listener) {
@@ -83,17 +87,24 @@ export class LaunchForm {
     this.#method.complain("")
   }
 
-  /** Each of the service's words beside its field; the first wrong field gets the focus. */
+  /** Each of the service's words beside its field; the first wrong field gets the focus. Gives those that have no field. */
   showErrors(problems) {
-    let first = null
-    for (const { field: path, message } of problems) {
+    const rest = []
+    const wrong = []
+    for (const problem of problems) {
+      const { field: path, message } = problem
       const name = path.split(".").find((part) => part !== "config")
       const field = name === "backprop" || name === "pair" ? this.#method : (this.#fields.get(name) ?? this.#extras.get(name))
-      field?.complain(message)
-      first ??= field
+      if (!field) rest.push(problem)
+      else if (!wrong.includes(field)) {
+        field.complain(message)
+        wrong.push(field)
+        field.input.closest("details")?.setAttribute("open", "")
+      }
     }
-    first?.input.closest("details")?.setAttribute("open", "")
-    first?.input.focus()
+    const inOrder = wrong.sort((a, b) => (a.input.compareDocumentPosition(b.input) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1))
+    inOrder[0]?.input.focus()
+    return rest
   }
 
   #changed() {

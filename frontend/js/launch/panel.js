@@ -83,8 +83,10 @@ class LaunchParts {
       goInstead(runs.length === 1 ? `/runs/${runs[0].id}` : "/")
       toast(`${plural(runs.length, "run")} launched.`)
     } catch (error) {
-      this.#error.replaceChildren(problem(error.message))
-      this.#form.showErrors(error.fields ?? [])
+      const fields = error.fields ?? []
+      const rest = this.#form.showErrors(fields)
+      const isBeside = fields.length > 0 && rest.length === 0
+      this.#error.replaceChildren(problem(isBeside ? "Nothing was launched: mend what is marked red above." : error.message))
     } finally {
       this.#button.disabled = false
     }

@@ -1,5 +1,5 @@
 import { api } from "../core/api.js"
-import { h, setText } from "../core/dom.js"
+import { h, setAttribute, setText } from "../core/dom.js"
 import { timeLeft } from "../core/format.js"
 import { go } from "../core/router.js"
 import { store } from "../core/store.js"
@@ -26,10 +26,12 @@ export class RunHead {
   #delete = button("trash", "Delete", () => this.#trash())
   #restore = button("restore", "Restore", () => restoreRuns([this.#run.id]))
   #error = h("div", { class: "run-error" })
+  #wasOpen = false
 
   constructor(run) {
     this.#run = run
     this.#state = stateMark(run)
+    this.#state.element.setAttribute("role", "status")
     this.#barFrame.append(this.#bar)
     this.#clone.href = `#launch=${run.id}`
     this.#name = editableText(run.name, "h1", "Name of the run", 200, (name) => this.#change({ name }))
@@ -52,9 +54,12 @@ export class RunHead {
     this.#bar.style.transform = `scaleX(${doneFraction(run)})`
     this.#barFrame.setAttribute("aria-valuenow", Math.round(100 * doneFraction(run)))
     this.#compare.href = `/compare?runs=${run.id}`
-    this.#stop.hidden = !isOpen(run) && !run.actions.includes("stop")
-    this.#stop.disabled = !run.actions.includes("stop")
-    this.#delete.hidden = !run.actions.includes("delete")
+    // A button stays where it was, and keeps the focus: what follows would slip under the pointer otherwise.
+    this.#wasOpen ||= isOpen(run)
+    this.#stop.hidden = !this.#wasOpen && !run.actions.includes("stop")
+    forbid(this.#stop, run.actions.includes("stop") ? "" : isOpen(run) ? "This run is stopping." : "This run has ended.")
+    this.#delete.hidden = Boolean(run.deleted_at)
+    forbid(this.#delete, run.actions.includes("delete") ? "" : "A run that is queued or live must be stopped before it can be deleted.")
     this.#restore.hidden = !run.actions.includes("restore")
     if (this.#error.dataset.text !== (run.error ?? "")) {
       this.#error.dataset.text = run.error ?? ""
@@ -94,5 +99,11 @@ function tagsOf(text) {
 }
 
 function button(name, word, action) {
-  return h("button", { type: "button", class: "button", onclick: () => Promise.resolve(action()).catch(toastError) }, icon(name), word)
+  const press = ({ currentTarget }) => currentTarget.ariaDisabled === "true" || Promise.resolve(action()).catch(toastError)
+  return h("button", { type: "button", class: "button", onclick: press }, icon(name), word)
+}
+
+function forbid(element, why) {
+  setAttribute(element, "aria-disabled", why ? "true" : null)
+  setAttribute(element, "title", why || null)
 }

@@ -8,7 +8,7 @@ export class RunNumbers {
   element = h("dl", { class: "numbers" })
 
   constructor(run) {
-    for (const [key, word] of [["epoch", "epoch"], ["test", "test accuracy, %"], ["best", "best, %"], ["train", "train accuracy, %"], ["cost", "test cost, nats"], ["speed", "images a second"], ["time", "time"]]) {
+    for (const [key, word] of [["epoch", "epochs done"], ["test", "test accuracy, %"], ["best", "best test, %"], ["train", "train accuracy, %"], ["cost", "test cost, nats"], ["speed", "images a second"], ["time", "run time"]]) {
       const value = h("dd", { "data-testid": `number-${key}` }, "–")
       this.#values.set(key, value)
       this.element.append(h("div", {}, h("dt", {}, word), value))
@@ -26,10 +26,18 @@ export class RunNumbers {
     this.#set("train", percent(latest?.train_accuracy))
     this.#set("cost", cost(latest?.test_cost))
     this.#set("speed", isLive(run) && progress?.images_per_second ? count(Math.round(progress.images_per_second)) : "–")
-    this.#set("time", run.started_at && !isOpen(run) ? duration(secondsBetween(run.started_at, run.finished_at)) : run.started_at ? ago(run.started_at).textContent.replace(" ago", "").replace("just now", "< 1 min") : "–")
+    this.#set("time", runTime(run))
   }
 
   #set(key, text) {
     setText(this.#values.get(key), text)
   }
+}
+
+// While a run goes on its minutes are enough: seconds would only flicker.
+function runTime(run) {
+  if (!run.started_at) return "–"
+  const seconds = secondsBetween(run.started_at, run.finished_at)
+  if (!isOpen(run) || seconds >= 3600) return duration(seconds)
+  return seconds < 60 ? "< 1 min" : `${Math.floor(seconds / 60)} min`
 }

@@ -38,7 +38,7 @@ async function load(root, id, signal) {
   const history = new HistoryCard(id, signal)
   const log = new LogCard(id, signal)
   top.replaceChildren(head.element, numbers.element)
-  facts.append(configurationCard(run), h("div", { class: "run-column" }, history.element, environmentCard(run)), log.element)
+  facts.append(configurationCard(run), h("div", { class: "run-column" }, environmentCard(run), history.element), log.element)
   if (!known) for (const chart of charts) chart.show([run])
   const update = () => {
     const current = store.get(id) ?? run

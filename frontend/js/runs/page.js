@@ -3,6 +3,7 @@ import { h, on, setText } from "../core/dom.js"
 import { count, plural } from "../core/format.js"
 import { go, remember } from "../core/router.js"
 import { store } from "../core/store.js"
+import { stream } from "../core/stream.js"
 import { icon } from "../ui/icons.js"
 import { usePageKeys } from "../ui/keys.js"
 import { problem } from "../ui/problem.js"
@@ -31,6 +32,7 @@ class RunsPage {
   #deleted
   #cursor = null
   #found = 0
+  #hasFailed = false
   #request = null
   #unseen = new Set()
   #input = h("input", { class: "input filter-input", type: "search", id: "filter", placeholder: EXAMPLE, "aria-label": "Filter the runs", "aria-describedby": "filter-problem", spellcheck: "false", autocomplete: "off" })
@@ -48,7 +50,7 @@ class RunsPage {
     this.#sort = query.get("sort") ?? "-created"
     this.#deleted = query.get("deleted") === "true"
     this.#input.value = this.#filter
-    this.#table = new RunsTable(signal, this.#sort, { sort: (key) => this.#sortBy(key), choose: (runs) => this.#chosen.show(runs), removed: () => this.#count(this.#found - 1) })
+    this.#table = new RunsTable(signal, this.#sort, { sort: (key) => this.#sortBy(key), choose: (runs) => this.#chosen.show(runs), removed: () => this.#shrink() })
     this.#chosen = new ChosenBar(this.#table, () => this.load())
     const trash = this.#deleted ? h("a", { class: "button button-quiet", href: "/" }, "Back to the runs") : h("a", { class: "button button-quiet", href: "/?deleted=true" }, icon("trash"), "Trash")
     const field = h("div", { class: "filter" }, icon("search"), this.#input, h("kbd", { class: "key hint-keys", "aria-hidden": "true" }, "/"))
@@ -78,6 +80,7 @@ class RunsPage {
     on(this.#more, "click", signal, () => this.#loadMore())
     on(this.#news, "click", signal, () => (this.load(), window.scrollTo(0, 0)))
     store.listen(signal, (event) => this.#hear(event))
+    stream.onState(({ state }) => state === "live" && this.#hasFailed && this.load(), signal)
     usePageKeys(signal, {
       "/": () => this.#input.focus(),
       j: () => this.#table.move(1),
@@ -103,6 +106,7 @@ class RunsPage {
     try {
       const page = await api.runs(query, AbortSignal.any([this.#signal, request.signal]))
       store.put(page.runs)
+      this.#hasFailed = false
       this.#cursor = page.next_cursor
       this.#more.hidden = page.next_cursor === null
       this.#count(page.total)
@@ -111,14 +115,27 @@ class RunsPage {
     } catch (error) {
       if (isAbort(error)) return null
       if (error.status === 422) this.#complain(error.message)
-      else this.#body.replaceChildren(problem(error.message, () => this.load()))
+      else this.#fail(error)
       return null
     }
+  }
+
+  #fail(error) {
+    this.#hasFailed = true
+    this.#more.hidden = true
+    setText(this.#total, "")
+    this.#body.replaceChildren(problem(error.message, () => this.load()))
   }
 
   #count(found) {
     this.#found = found
     setText(this.#total, this.#filter ? `${count(found)} found` : plural(found, "run"))
+  }
+
+  // A table that has lost its last row makes way for the next page, or for the words that it is empty.
+  #shrink() {
+    this.#count(Math.max(0, this.#found - 1))
+    if (this.#table.isEmpty) this.load()
   }
 
   #complain(message) {

@@ -12,7 +12,7 @@ export class RunRow {
   #bar = h("i", {})
   #barFrame = h("span", { class: "bar" })
   #error = h("span", { class: "row-error cut" })
-  #epoch = h("td", { class: "col-epoch number", "data-label": "epoch" })
+  #epoch = h("td", { class: "col-epoch number", "data-label": "epochs", title: "Epochs done, of those asked for" })
   #test = h("td", { class: "col-test number", "data-label": "test, %" })
   #train = h("td", { class: "col-train number", "data-label": "train, %" })
   #time = h("td", { class: "col-time number" })

@@ -10,7 +10,7 @@ const COLUMNS = [
   ["method", "method", "backprop"],
   ["dataset", "data set", "dataset"],
   ["status", "state", "status"],
-  ["epoch", "epoch", "epochs_done"],
+  ["epoch", "epochs", "epochs_done"],
   ["test", "test, %", "test_accuracy"],
   ["train", "train, %", "train_accuracy"],
   ["spark", "test accuracy", null],
@@ -42,6 +42,10 @@ export class RunsTable {
 
   has(id) {
     return this.#rows.has(id)
+  }
+
+  get isEmpty() {
+    return this.#rows.size === 0
   }
 
   /** The chosen runs, in the order of the table. */

@@ -58,7 +58,7 @@ function noWorker() {
 function queue({ runs, total }, show) {
   if (runs.length === 0) return h("p", { class: "muted" }, "No run waits.")
   const sorted = [...runs].sort((a, b) => (a.queue_position ?? 0) - (b.queue_position ?? 0))
-  const rows = sorted.map((run) => h("li", {}, h("span", { class: "number queue-place" }, run.queue_position), glyph(run), h("a", { class: "run-link cut", href: `/runs/${run.id}` }, run.name), h("span", { class: "muted nowrap" }, run.recovering ? "recovering, " : "", `${run.config.dataset}, ${run.config.epochs} epochs, waits since `, ago(run.created_at)), h("button", { type: "button", class: "button button-small", onclick: async () => (await stopRuns([run.id]), show()) }, "Stop")))
+  const rows = sorted.map((run) => h("li", {}, h("span", { class: "number queue-place" }, run.queue_position), glyph(run), h("a", { class: "run-link cut", href: `/runs/${run.id}` }, run.name), h("span", { class: "muted nowrap" }, run.recovering ? "recovering, " : "", `${run.config.dataset}, ${plural(run.config.epochs, "epoch")}, launched `, ago(run.created_at)), h("button", { type: "button", class: "button button-small", "aria-label": `Stop ${run.name}`, onclick: async () => (await stopRuns([run.id]), show()) }, "Stop")))
   const more = total > runs.length ? h("p", { class: "muted" }, `The first ${runs.length} of ${total}.`) : null
   return h("div", {}, h("ol", { class: "queue" }, rows), more)
 }

@@ -34,6 +34,7 @@ export function askForToken() {
     }
   })
   document.getElementById("main").replaceChildren(form)
+  document.getElementById("header").dataset.locked = "yes"
   document.title = "Log in · Backprop Lab"
   input.focus()
 }

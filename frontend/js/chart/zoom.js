@@ -1,0 +1,50 @@
+import { h } from "../core/dom.js"
+import { epochAxis, tickStep } from "./axis.js"
+
+/** What a reader has zoomed into: kept by every update, left by a double press in the plot or by `element`. */
+export class Zoom {
+  element = h("button", { type: "button", class: "link-button small nowrap", hidden: true }, "Whole chart")
+
+  #revision = 0
+  #ranges = null // of epochs and of values
+  #redraw
+
+  constructor(redraw) {
+    this.#redraw = redraw
+    this.element.addEventListener("click", () => this.leave())
+  }
+
+  /** Follows what is done in a plot, once it is drawn. */
+  watch(plot) {
+    plot.on("plotly_doubleclick", () => this.leave())
+    plot.on("plotly_relayout", (change) => {
+      if (!Object.keys(change).some((key) => /^[xy]axis\.range/.test(key))) return
+      const { xaxis, yaxis } = plot._fullLayout
+      this.#ranges = { x: [...xaxis.range], y: [...yaxis.range] }
+      this.element.hidden = false
+      this.#redraw()
+    })
+  }
+
+  /** Writes the axes into a layout: those of runs of `total` epochs, or what is zoomed into. */
+  apply(layout, total, done) {
+    layout.uirevision = this.#revision
+    if (this.#ranges === null) {
+      Object.assign(layout.xaxis, epochAxis(total, done))
+      // Plotly writes into the layout that it is given: a range of a zoom that was left would stay.
+      Object.assign(layout.yaxis, { range: undefined, autorange: true })
+    } else {
+      const { x, y } = this.#ranges
+      Object.assign(layout.xaxis, { range: [...x], autorange: false, dtick: tickStep(x[1] - x[0]) })
+      Object.assign(layout.yaxis, { range: [...y], autorange: false })
+    }
+  }
+
+  leave() {
+    if (this.#ranges === null) return
+    this.#ranges = null
+    this.#revision += 1
+    this.element.hidden = true
+    this.#redraw()
+  }
+}
