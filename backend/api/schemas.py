@@ -250,6 +250,7 @@ class PresetInfo(Answer):
     """A configuration to launch as it is or to start from."""
 
     name: str
+    group: str
     title: str
     description: str
     config: TrainConfig
