@@ -14,6 +14,9 @@ LabError
 |- DatasetMissing
 |- DatasetDamaged
 |- DownloadFailed
+|- CheckpointDamaged
+|- CheckpointNotWritten
+|- NotReproducible
 '- TrainingDiverged
 """
 
@@ -74,5 +77,26 @@ class DownloadFailed(RunFailure):
     """A data set's file could not be fetched whole."""
 
 
+class CheckpointDamaged(RunFailure):
+    """A checkpoint is not what was written."""
+
+
+class CheckpointNotWritten(RunFailure):
+    """A checkpoint has no place on the disk."""
+
+
+class NotReproducible(RunFailure):
+    """What was computed again is not what was computed before."""
+
+
 class TrainingDiverged(RunFailure):
-    """A cost became infinite or not a number."""
+    """A cost, a gradient or a weight became infinite or not a number.
+
+    Args:
+        message: the sentence for the user.
+        autopsy: what was found where, as JSON can hold it.
+    """
+
+    def __init__(self, message: str, autopsy: dict[str, object] | None = None) -> None:
+        super().__init__(message)
+        self.autopsy = autopsy or {}

@@ -41,6 +41,12 @@ class Settings(BaseSettings):
     stop_grace_s: float = Field(
         10.0, ge=0.5, le=600, description="Seconds that a run gets to stop by itself before it is killed."
     )
+    keep_checkpoints: int = Field(
+        2, ge=1, le=1000, description="Newest checkpoints that each run keeps, besides the best and branches'."
+    )
+    keep_every: int = Field(
+        10, ge=0, le=10_000, description="Also keep the checkpoint after every so many epochs; 0: none."
+    )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level that is logged.")
 
     @model_validator(mode="after")
@@ -68,11 +74,15 @@ class Settings(BaseSettings):
         """Folder with one folder a data set."""
         return self.data_dir.resolve() / "datasets"
 
+    def checkpoints_dir(self, run_id: int) -> Path:
+        """Folder with a run's checkpoints."""
+        return self.runs_dir / str(run_id) / "checkpoints"
+
     def attempt_log(self, run_id: int, attempt: int) -> Path:
         """File that holds what an attempt of a run wrote."""
         return self.runs_dir / str(run_id) / f"attempt-{attempt}.log"
 
     @property
     def runs_dir(self) -> Path:
-        """Folder with one folder a run: its log, later its checkpoints."""
+        """Folder with one folder a run: its logs and checkpoints."""
         return self.data_dir.resolve() / "runs"

@@ -1,18 +1,23 @@
 """Launching and steering runs in the right order: the database first, then the messages that hurry."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from backend.contract import Backprop, TrainConfig
 from backend.db import launches, lifecycle, runs
 from backend.db.engine import Database
 from backend.db.models import Run
-from backend.errors import KeyReused
+from backend.errors import BadRequest, KeyReused
 from backend.notifier import Notifier
 from backend.queue import Queue
+
+FIXED_IN_BRANCHES = frozenset({"network", "width", "dataset", "optimizer"})  # they decide what a state looks like
+MAX_NAME = 200  # characters
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,66 @@ class Submission:
         self._notifier.changed()
         return run
 
+    def pause(self, run_id: int) -> Run:
+        """The run, pausing: it saves where it is and gives its worker free. Raises RunNotFound, StepNotAllowed."""
+        with self._database.write() as session:
+            run = lifecycle.ask_pause(session, run_id)
+        self._notifier.changed()
+        return run
+
+    def resume(self, run_id: int) -> Run:
+        """A paused run, queued again. Raises RunNotFound, StepNotAllowed."""
+        with self._database.write() as session:
+            run = lifecycle.resume(session, run_id)
+        self._hurry([run_id])
+        return run
+
+    def reproduce(self, run_id: int) -> Run:
+        """A new run with the same configuration, to be held against this one epoch by epoch. Raises RunNotFound."""
+        with self._database.write() as session:
+            parent = runs.load(session, run_id)
+            origin = runs.Origin(run_id, lifecycle.REPRODUCTION, parent.start_epoch)
+            config = TrainConfig.model_validate(parent.config)
+            run = self._add_child(session, parent, config, f"{parent.name} again", origin)
+        self._hurry([run.id])
+        return run
+
+    def branch(self, run_id: int, epoch: int, changes: Mapping[str, Any], name: str | None) -> Run:
+        """A new run that goes on after an epoch of another one, with changed settings.
+
+        Args:
+            run_id: of the other run.
+            epoch: number of its epochs after which the new run goes on, at least 1.
+            changes: fields of the configuration.
+            name: of the new run; None: made from the other's.
+
+        Raises:
+            RunNotFound: there is no such run.
+            BadRequest: it has not come so far, or the changes do not fit.
+        """
+        with self._database.write() as session:
+            parent = runs.load(session, run_id)
+            if not parent.start_epoch < epoch <= parent.epochs_done:
+                raise BadRequest(
+                    f"epoch is {epoch}, but a branch of run {run_id} can begin after one of its epochs "
+                    f"{parent.start_epoch + 1} to {parent.epochs_done}."
+                )
+            if fixed := sorted(FIXED_IN_BRANCHES & changes.keys()):
+                raise BadRequest(f"{fixed[0]} can't be changed in a branch: its state would not fit. Launch a new run.")
+            config = _changed(parent.config, changes)
+            if config.epochs <= epoch:
+                raise BadRequest(f"epochs is {config.epochs}; a branch after epoch {epoch} needs more.")
+            origin = runs.Origin(run_id, lifecycle.BRANCH, epoch)
+            run = self._add_child(session, parent, config, name or f"{parent.name} from epoch {epoch}", origin)
+        self._hurry([run.id])
+        return run
+
+    def _add_child(self, session: Session, parent: Run, config: TrainConfig, name: str, origin: runs.Origin) -> Run:
+        fingerprint = hashlib.sha256(repr((origin, config)).encode()).hexdigest()
+        launch = launches.add(session, None, fingerprint)
+        place = runs.next_palette_index(session, config.backprop)
+        return runs.add(session, launch, config, name[:MAX_NAME], parent.tags, place, origin)
+
     def _add(self, session: Session, order: LaunchOrder, idempotency_key: str | None) -> list[Run]:
         launch = launches.add(session, idempotency_key, order.fingerprint())
         configurations = order.configurations()
@@ -107,3 +172,14 @@ class Submission:
             with self._database.write() as session:
                 runs.mark_sent(session, run_ids)
         self._notifier.changed()
+
+
+def _changed(config: Mapping[str, Any], changes: Mapping[str, Any]) -> TrainConfig:
+    try:
+        return TrainConfig.model_validate({**config, **changes})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        sentence = first["msg"].removeprefix("Value error, ")
+        sent = f" (sent: {first['input']!r:.60})" if field else ""
+        raise BadRequest(f"{field}{': ' if field else ''}{sentence}{sent}.".replace("..", ".")) from error

@@ -44,7 +44,7 @@ def start_run(database: Database, run_id: int, lease_s: float = LEASE_S) -> Clai
     return claim
 
 
-def epoch_report(epoch: int, **changes: float) -> EpochReport:
+def epoch_report(epoch: int, *, state_hash: str | None = None, **changes: float) -> EpochReport:
     """The results of an epoch, plausible unless changed."""
     numbers = {
         "train_accuracy": 0.5 + epoch / 100,
@@ -54,4 +54,4 @@ def epoch_report(epoch: int, **changes: float) -> EpochReport:
         "epoch_seconds": 2.0,
         "images_per_second": 700.0,
     }
-    return EpochReport(epoch=epoch, dilation_lambda=None, **(numbers | changes))
+    return EpochReport(epoch=epoch, dilation_lambda=None, state_hash=state_hash, **(numbers | changes))

@@ -5,15 +5,16 @@ It alone joins trainer, data sets and recorder. Its standard input is the leash 
 """
 
 import logging
+import math
 import os
 import sys
 import threading
 import traceback
 
-from backend.contract import Phase, Progress
+from backend.contract import EpochReport, Phase, Progress, Report, Stopped, TrainConfig
 from backend.db import lifecycle
 from backend.db.engine import Database
-from backend.errors import AttemptSuperseded, RunFailure
+from backend.errors import AttemptSuperseded, RunFailure, TrainingDiverged
 from backend.notifier import RedisNotifier
 from backend.settings import Settings
 from worker.recorder import Recorder
@@ -37,39 +38,61 @@ def main(run_id: int, attempt: int) -> int:
     notifier = RedisNotifier(settings.redis_url)
     recorder = Recorder(database, notifier, run_id, attempt, claim.config.epochs, settings.lease_s)
     try:
-        _train(claim, settings, recorder, stop)
+        _train(claim, database, settings, recorder, stop)
     except AttemptSuperseded as error:
         log.warning("%s", error)
         return EXIT_SUPERSEDED
     except RunFailure as error:
         log.error("%s", error)  # noqa: TRY400  (a sentence for the user; the place in the code says nothing more)
-        recorder.failed(str(error))
+        recorder.failed(str(error), error.autopsy if isinstance(error, TrainingDiverged) else None)
     except Exception as error:  # noqa: BLE001  (any error ends the run, and its sentence must reach the page)
         traceback.print_exc()
         recorder.failed(f"{type(error).__name__}: {str(error)[:1000]}")
     return 0
 
 
-def _train(claim: lifecycle.Claim, settings: Settings, recorder: Recorder, stop: threading.Event) -> None:
+def _train(
+    claim: lifecycle.Claim, database: Database, settings: Settings, recorder: Recorder, stop: threading.Event
+) -> None:
     def note(phase: Phase, text: str | None = None) -> None:
         recorder.add(Progress(phase=phase, epoch=0, batch=0, batches=0, note=text))
 
     note(Phase.STARTING)
     # TensorFlow is imported here and not above: the page sees that the attempt has begun some seconds earlier.
     from worker import datasets, trainer  # noqa: PLC0415
+    from worker.checkpoints import Resumption, Shelf, StopAsked  # noqa: PLC0415
+
+    def load_images(config: TrainConfig) -> trainer.TrainingData:
+        images = datasets.load(config, settings.datasets_dir, lambda text: note(Phase.LOADING, text))
+        return trainer.TrainingData(
+            train_images=images.train_images,
+            train_labels=images.train_labels,
+            test_images=images.test_images,
+            test_labels=images.test_labels,
+        )
 
     trainer.configure(claim.threads)
     recorder.ready(trainer.environment())
     note(Phase.LOADING)
-    images = datasets.load(claim.config, settings.datasets_dir, lambda text: note(Phase.LOADING, text))
-    data = trainer.TrainingData(
-        train_images=images.train_images,
-        train_labels=images.train_labels,
-        test_images=images.test_images,
-        test_labels=images.test_labels,
-    )
-    for report in trainer.train(claim.config, data, stop=stop.is_set):
-        recorder.add(report)
+    data = load_images(claim.config)
+    try:
+        start = Resumption(claim, database, settings, recorder, load_images).state(data, stop.is_set)
+    except StopAsked:
+        recorder.add(Stopped(0, 0))
+        return
+    training, shelf = trainer.Training(claim.config, data, start=start), Shelf(claim, settings, recorder)
+    for report in training.reports(stop.is_set):
+        checkpoint = shelf.save(training.state) if _is_worth_keeping(report) else None
+        recorder.add(report, checkpoint)
+        if checkpoint is not None:
+            shelf.clear()
+
+
+def _is_worth_keeping(report: Report) -> bool:
+    """Whether the state after it is to be kept: one that diverged would take a good one's place."""
+    if isinstance(report, EpochReport):
+        return math.isfinite(report.train_cost) and math.isfinite(report.test_cost)
+    return isinstance(report, Stopped)
 
 
 def _hold_leash(stop: threading.Event) -> None:

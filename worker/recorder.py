@@ -2,12 +2,13 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from typing import Any
 
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from backend.contract import EpochReport, Progress, Report
-from backend.db import epochs, lifecycle, runs
+from backend.contract import CheckpointFile, EpochReport, Progress, Report
+from backend.db import checkpoints, epochs, events, lifecycle, runs
 from backend.db.engine import Database
 from backend.notifier import Notifier
 
@@ -29,8 +30,8 @@ class Recorder:
         self._epochs_wanted = epochs_wanted
         self._patience_s = patience_s
 
-    def add(self, report: Report) -> None:
-        """Store one report.
+    def add(self, report: Report, checkpoint: CheckpointFile | None = None) -> None:
+        """Store one report, together with the checkpoint that was written for it.
 
         Raises:
             AttemptSuperseded: the attempt no longer holds the run and must end.
@@ -38,24 +39,52 @@ class Recorder:
         if isinstance(report, Progress):
             self._write(lambda session: runs.set_progress(session, self._run_id, self._attempt, report))
         elif isinstance(report, EpochReport):
-            self._write(lambda session: self._add_epoch(session, report))
+            self._write(lambda session: self._add_epoch(session, report, checkpoint))
         else:
-            self._write(lambda session: lifecycle.end_stopped(session, self._run_id, self._attempt))
+            self._write(lambda session: self._end_as_asked(session, checkpoint))
 
     def ready(self, environment: dict[str, str]) -> None:
         """The trainer is ready to begin."""
         self._write(lambda session: lifecycle.mark_running(session, self._run_id, self._attempt, environment))
 
-    def failed(self, error: str) -> None:
+    def failed(self, error: str, autopsy: dict[str, Any] | None = None) -> None:
         """The run can't go on."""
-        self._write(lambda session: lifecycle.fail(session, self._run_id, self._attempt, error))
+        self._write(lambda session: lifecycle.fail(session, self._run_id, self._attempt, error, autopsy))
 
-    def _add_epoch(self, session: Session, report: EpochReport) -> None:
-        epochs.append(session, self._run_id, self._attempt, report)
+    def note(self, text: str) -> None:
+        """Put a sentence into the run's history."""
+        self._write(lambda session: events.add_note(session, self._run_id, text))
+
+    def prune(self, keep_last: int, keep_every: int) -> list[str]:
+        """Forget the checkpoints that need not be kept; the names of their files."""
+        dropped: list[str] = []
+        self._write(
+            lambda session: dropped.extend(checkpoints.prune(session, self._run_id, keep_last, keep_every)),
+        )
+        return dropped
+
+    def _end_as_asked(self, session: Session, checkpoint: CheckpointFile | None) -> None:
+        if checkpoint is not None:
+            checkpoints.add(session, self._run_id, self._attempt, checkpoint)
+        lifecycle.end_as_asked(session, self._run_id, self._attempt)
+
+    def _add_epoch(self, session: Session, report: EpochReport, checkpoint: CheckpointFile | None) -> None:
+        if checkpoint is not None:
+            checkpoints.add(session, self._run_id, self._attempt, checkpoint)
+        new = epochs.append(session, self._run_id, self._attempt, report)
+        if not new:
+            self._compare(session, report)
         # The last epoch and the end are one transaction: no run is ever seen complete and still running.
         complete = report.epoch + 1 == self._epochs_wanted
         if complete and math.isfinite(report.train_cost) and math.isfinite(report.test_cost):
             lifecycle.finish(session, self._run_id, self._attempt)
+
+    def _compare(self, session: Session, report: EpochReport) -> None:
+        """Say so where an epoch that is trained again comes out otherwise than it did before."""
+        known = epochs.load(session, self._run_id, report.epoch)
+        if known is not None and known.state_hash not in (None, report.state_hash):
+            text = f"Epoch {report.epoch + 1} came out otherwise when it was trained again; its first figures stay."
+            events.add_note(session, self._run_id, text)
 
     def _write(self, action: Callable[[Session], object]) -> None:
         """Commit, trying again while the database is away, for as long as the lease may last."""

@@ -108,7 +108,7 @@ class Supervisor:
         claim, now = watch.claim, time.monotonic()
         with self._database.read() as session:
             wish = lifecycle.wish(session, claim.run_id, claim.attempt)
-        if wish is RunStatus.STOPPING:
+        if wish in (RunStatus.STOPPING, RunStatus.PAUSING):
             self._stop(watch, now)
         if now - watch.renewed_at > self._settings.lease_s / RENEWALS_PER_LEASE:
             with self._database.write() as session:

@@ -1,19 +1,22 @@
 """From rows to the API's answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from backend.api.schemas import (
     Action,
+    CheckpointInfo,
     EpochInfo,
     Metrics,
     ProgressInfo,
+    Reproduction,
     RunDetail,
     RunStyle,
     RunSummary,
     StatusCounts,
 )
 from backend.contract import ALLOWED_STEPS, DATASETS, FINAL_STATUSES, LIVE_STATUSES, Phase, RunStatus, TrainConfig
-from backend.db.models import Epoch, Run
+from backend.db import epochs
+from backend.db.models import Checkpoint, Epoch, Run
 from frontend.palette import run_style
 
 
@@ -22,10 +25,45 @@ def run_summary(run: Run, queue_positions: Mapping[int, int]) -> RunSummary:
     return RunSummary(**_summary_fields(run, queue_positions))
 
 
-def run_detail(run: Run, queue_positions: Mapping[int, int], worker: str | None) -> RunDetail:
+def run_detail(
+    run: Run,
+    queue_positions: Mapping[int, int],
+    worker: str | None,
+    reproduction: Reproduction | None,
+    children: Sequence[int],
+) -> RunDetail:
     """A run with what belongs to it alone."""
-    fields = _summary_fields(run, queue_positions)
-    return RunDetail(**fields, notes=run.notes, threads=run.threads, environment=run.environment, worker=worker)
+    return RunDetail(
+        **_summary_fields(run, queue_positions),
+        notes=run.notes,
+        threads=run.threads,
+        environment=run.environment,
+        worker=worker,
+        autopsy=run.autopsy,
+        reproduction=reproduction,
+        children=list(children),
+    )
+
+
+def reproduction_info(compared: int, one: Epoch | None, other: Epoch | None) -> Reproduction:
+    """How two runs compare, from the first two epochs that differ."""
+    if one is None or other is None:
+        return Reproduction(epochs_compared=compared, first_difference=None, differs_in=[])
+    differs_in = [name for name in epochs.COMPARED if getattr(one, name) != getattr(other, name)]
+    return Reproduction(epochs_compared=compared, first_difference=one.number, differs_in=differs_in)
+
+
+def checkpoint_info(checkpoint: Checkpoint) -> CheckpointInfo:
+    """One state that is kept."""
+    return CheckpointInfo(
+        id=checkpoint.id,
+        epochs_done=checkpoint.epochs_done,
+        batch=checkpoint.batch,
+        size=checkpoint.size,
+        sha256=checkpoint.sha256,
+        state_hash=checkpoint.state_hash,
+        created_at=checkpoint.created_at,
+    )
 
 
 def _summary_fields(run: Run, queue_positions: Mapping[int, int]) -> dict[str, object]:
@@ -36,7 +74,7 @@ def _summary_fields(run: Run, queue_positions: Mapping[int, int]) -> dict[str, o
         "name": run.name,
         "tags": run.tags,
         "status": run.status,
-        "recovering": run.status is RunStatus.QUEUED and run.attempt > 0,
+        "recovering": run.status is RunStatus.QUEUED and run.worker_id is not None,
         "config": config,
         "style": RunStyle(color=style.color, dark_color=style.dark_color, marker=style.marker),
         "epochs_done": run.epochs_done,
@@ -47,6 +85,9 @@ def _summary_fields(run: Run, queue_positions: Mapping[int, int]) -> dict[str, o
         "actions": _actions(run),
         "queue_position": queue_positions.get(run.id) if run.status is RunStatus.QUEUED else None,
         "launch_id": run.launch_id,
+        "parent_id": run.parent_id,
+        "relation": run.relation,
+        "start_epoch": run.start_epoch,
         "attempt": run.attempt,
         "created_at": run.created_at,
         "started_at": run.started_at,
@@ -56,7 +97,7 @@ def _summary_fields(run: Run, queue_positions: Mapping[int, int]) -> dict[str, o
 
 
 def _latest(run: Run) -> Metrics | None:
-    if run.epochs_done == 0:
+    if run.epochs_done == run.start_epoch:
         return None
     return Metrics(
         train_accuracy=run.train_accuracy,
@@ -69,9 +110,17 @@ def _latest(run: Run) -> Metrics | None:
 def _actions(run: Run) -> list[Action]:
     if run.deleted_at is not None:
         return ["restore"]
-    if run.status in FINAL_STATUSES or run.status is RunStatus.PAUSED:
-        return ["delete"] if run.status in FINAL_STATUSES else ["stop", "delete"]
-    return ["stop"] if ALLOWED_STEPS[run.status] & {RunStatus.STOPPING, RunStatus.STOPPED} else []
+    steps = ALLOWED_STEPS[run.status]
+    is_still = run.status in FINAL_STATUSES or run.status is RunStatus.PAUSED
+    allowed: dict[Action, bool] = {
+        "stop": bool(steps & {RunStatus.STOPPING, RunStatus.STOPPED}),
+        "pause": RunStatus.PAUSING in steps,
+        "resume": run.status is RunStatus.PAUSED,
+        "branch": run.epochs_done > run.start_epoch,
+        "reproduce": run.epochs_done > run.start_epoch,
+        "delete": is_still,
+    }
+    return [action for action, is_allowed in allowed.items() if is_allowed]
 
 
 def progress_info(run: Run) -> ProgressInfo | None:

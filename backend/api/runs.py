@@ -1,12 +1,16 @@
+import shutil
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi.responses import FileResponse
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
 from backend.api import presenters
 from backend.api.schemas import (
     MAX_ID,
+    BranchRequest,
+    CheckpointInfo,
     ErrorAnswer,
     Launched,
     LaunchRequest,
@@ -20,10 +24,10 @@ from backend.api.schemas import (
     RunSummary,
 )
 from backend.contract import METRIC_NAMES
-from backend.db import epochs, events, filters, runs, workers
+from backend.db import checkpoints, epochs, events, filters, lifecycle, runs, workers
 from backend.db.models import Run
 from backend.dependencies import DatabaseDep, LabDep
-from backend.errors import BadRequest, RunNotFound
+from backend.errors import BadRequest, NotFound, RunNotFound
 from backend.submission import LaunchOrder
 
 router = APIRouter(prefix="/runs", tags=["runs"])
@@ -111,6 +115,8 @@ def delete_run(
         summary = _summaries(session, [runs.trash(session, run_id)])[0]
         if purge:
             runs.remove(session, run_id)
+    if purge:
+        shutil.rmtree(lab.settings.runs_dir / str(run_id), ignore_errors=True)
     lab.notifier.changed()
     return summary
 
@@ -132,6 +138,57 @@ def stop_run(run_id: RunId, lab: LabDep) -> RunSummary:
         return _summaries(session, [run])[0]
 
 
+@router.post("/{run_id}/pause", status_code=202, responses=MISSING | FORBIDDEN)
+def pause_run(run_id: RunId, lab: LabDep) -> RunSummary:
+    """Pause a run that trains: it saves where it is, within a batch or two seconds, and frees its worker."""
+    run = lab.submission.pause(run_id)
+    with lab.database.read() as session:
+        return _summaries(session, [run])[0]
+
+
+@router.post("/{run_id}/resume", status_code=202, responses=MISSING | FORBIDDEN)
+def resume_run(run_id: RunId, lab: LabDep) -> RunSummary:
+    """Queue a paused run again: it goes on where it was, with the same bits."""
+    run = lab.submission.resume(run_id)
+    with lab.database.read() as session:
+        return _summaries(session, [run])[0]
+
+
+@router.post("/{run_id}/reproduce", status_code=201, responses=MISSING)
+def reproduce_run(run_id: RunId, lab: LabDep) -> RunSummary:
+    """Train the run's configuration again. The new run's `reproduction` says from which epoch on it differs, if any."""
+    run = lab.submission.reproduce(run_id)
+    with lab.database.read() as session:
+        return _summaries(session, [run])[0]
+
+
+@router.post("/{run_id}/branch", status_code=201, responses=MISSING)
+def branch_run(run_id: RunId, body: BranchRequest, lab: LabDep) -> RunSummary:
+    """Go on after an epoch of the run, with changed settings, as a new run."""
+    run = lab.submission.branch(run_id, body.epoch, body.config, body.name)
+    with lab.database.read() as session:
+        return _summaries(session, [run])[0]
+
+
+@router.get("/{run_id}/checkpoints", responses=MISSING)
+def list_checkpoints(run_id: RunId, database: DatabaseDep) -> list[CheckpointInfo]:
+    """The states of the run that are kept, the furthest first."""
+    with database.read() as session:
+        runs.load(session, run_id)
+        return [presenters.checkpoint_info(row) for row in checkpoints.newest_first(session, run_id)]
+
+
+@router.get("/{run_id}/checkpoints/{checkpoint_id}/file", responses=MISSING, response_class=FileResponse)
+def get_checkpoint_file(run_id: RunId, checkpoint_id: RunId, lab: LabDep) -> FileResponse:
+    """A state as a file of plain arrays, for `numpy.load`."""
+    with lab.database.read() as session:
+        row = checkpoints.load(session, run_id, checkpoint_id)
+    path = lab.settings.checkpoints_dir(run_id) / row.name
+    if not path.is_file():
+        raise NotFound(f"The file of checkpoint {checkpoint_id} is not on this host: {path.name}.")
+    return FileResponse(path, filename=f"run-{run_id}-{row.name}", media_type="application/octet-stream")
+
+
 @router.get("/{run_id}/metrics", responses=MISSING)
 def get_metrics(
     run_id: RunId,
@@ -151,6 +208,7 @@ def get_metrics(
         epochs=[row.number for row in rows],
         columns={name: [getattr(row, name) for row in rows] for name in wanted},
         recorded_at=[row.recorded_at for row in rows],
+        state_hashes=[row.state_hash for row in rows],
         non_finite=[
             NonFinite(epoch=row.number, name=name, value=value)
             for row in rows
@@ -202,7 +260,11 @@ def _summaries(session: Session, rows: list[Run]) -> list[RunSummary]:
 
 def _detail(session: Session, run: Run) -> RunDetail:
     worker = workers.name_of(session, run.worker_id) if run.worker_id is not None else None
-    return presenters.run_detail(run, runs.queue_positions(session), worker)
+    reproduction = None
+    if run.relation == lifecycle.REPRODUCTION and run.parent_id is not None:
+        reproduction = presenters.reproduction_info(*epochs.first_difference(session, run.id, run.parent_id))
+    children = runs.children_of(session, run.id)
+    return presenters.run_detail(run, runs.queue_positions(session), worker, reproduction, children)
 
 
 def parse_ids(ids: str) -> list[int]:

@@ -1,7 +1,7 @@
 """The JSON of the API: fractions, seconds, UTC; a number that is not finite is null and named in `non_finite`."""
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -14,7 +14,7 @@ MAX_SEEDS = 50
 
 CleanText = Annotated[str, AfterValidator(clean_text)]
 Tag = Annotated[str, Field(min_length=1, max_length=50), AfterValidator(clean_text)]
-Action = Literal["stop", "delete", "restore"]
+Action = Literal["stop", "pause", "resume", "branch", "reproduce", "delete", "restore"]
 
 
 class Answer(BaseModel):
@@ -120,11 +120,22 @@ class RunSummary(Answer):
     actions: list[Action] = Field(description="What the run's state allows.")
     queue_position: int | None = Field(description="1: next. Null unless queued.")
     launch_id: int
+    parent_id: int | None = Field(description="The run that this one came from.")
+    relation: Literal["branch", "reproduction"] | None = Field(description="What it is to its parent.")
+    start_epoch: int = Field(description="Epochs of its parent that it began after; 0 unless it is a branch.")
     attempt: int
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
     deleted_at: datetime | None
+
+
+class Reproduction(Answer):
+    """How a run compares with the one that it reproduces, as far as both have come."""
+
+    epochs_compared: int
+    first_difference: int | None = Field(description="The first epoch, from 0, that differs; null: none does.")
+    differs_in: list[str] = Field(description="Metrics of that epoch that differ, and `state_hash`.")
 
 
 class RunDetail(RunSummary):
@@ -134,6 +145,33 @@ class RunDetail(RunSummary):
     threads: int | None = Field(description="Fixed when the run is first claimed.")
     environment: dict[str, str] | None = Field(description="Versions and machine of the first attempt.")
     worker: str | None
+    autopsy: dict[str, Any] | None = Field(description="Of a run that diverged: what was not finite, where and when.")
+    reproduction: Reproduction | None = Field(description="Of a reproduction: how it compares with its parent.")
+    children: list[int] = Field(description="Runs that came from this one.")
+
+
+class CheckpointInfo(Answer):
+    """A state of the run that is kept."""
+
+    id: int
+    epochs_done: int
+    batch: int = Field(description="Batches done in the epoch after those; 0: at its beginning.")
+    size: int = Field(description="Bytes.")
+    sha256: str = Field(description="Of the file.")
+    state_hash: str = Field(description="SHA-256 of weights and optimizer state: equal bits, equal hash.")
+    created_at: datetime
+
+
+class BranchRequest(BaseModel):
+    """Where a new run takes another one up, and what it does otherwise."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    epoch: int = Field(ge=1, le=10_000, description="Finished epochs of the run after which the new one goes on.")
+    config: dict[Annotated[str, Field(max_length=50)], Any] = Field(
+        default_factory=dict, max_length=50, description="The fields to change."
+    )
+    name: Annotated[CleanText, Field(max_length=200)] | None = Field(None, description="Empty: made from the run's.")
 
 
 class RunEventInfo(Answer):
@@ -191,6 +229,7 @@ class MetricColumns(Answer):
     epochs: list[int]
     columns: dict[str, list[float | None]]
     recorded_at: list[datetime]
+    state_hashes: list[str | None] = Field(description="SHA-256 of weights and optimizer state after each epoch.")
     non_finite: list[NonFinite]
     seq: int = Field(description="Follow /stream from here: everything up to it is in this answer.")
 
@@ -211,6 +250,7 @@ class PresetInfo(Answer):
     """A configuration to launch as it is or to start from."""
 
     name: str
+    group: str
     title: str
     description: str
     config: TrainConfig

@@ -1,11 +1,12 @@
 """The words that backend, worker and frontend share: one definition each, imported by all sides."""
 
-from backend.contract.config import Backprop, Network, Preprocessing, TrainConfig
+from backend.contract.config import Backprop, Network, Optimizer, Precision, Preprocessing, Quirk, TrainConfig
 from backend.contract.datasets import DATASETS, DatasetFile, DatasetName, DatasetSpec
 from backend.contract.lifecycle import ALLOWED_STEPS, FINAL_STATUSES, LIVE_STATUSES, RunStatus
 from backend.contract.messages import CHANGED_CHANNEL, TRAIN_QUEUE, TRAIN_RUN_TASK
 from backend.contract.presets import PRESETS, Preset
-from backend.contract.reports import METRIC_NAMES, EpochReport, Phase, Progress, Report, Stopped
+from backend.contract.references import REFERENCES, Reference
+from backend.contract.reports import METRIC_NAMES, CheckpointFile, EpochReport, Phase, Progress, Report, Stopped
 
 __all__ = [
     "ALLOWED_STEPS",
@@ -15,18 +16,24 @@ __all__ = [
     "LIVE_STATUSES",
     "METRIC_NAMES",
     "PRESETS",
+    "REFERENCES",
     "TRAIN_QUEUE",
     "TRAIN_RUN_TASK",
     "Backprop",
+    "CheckpointFile",
     "DatasetFile",
     "DatasetName",
     "DatasetSpec",
     "EpochReport",
     "Network",
+    "Optimizer",
     "Phase",
+    "Precision",
     "Preprocessing",
     "Preset",
     "Progress",
+    "Quirk",
+    "Reference",
     "Report",
     "RunStatus",
     "Stopped",

@@ -1,7 +1,7 @@
 from enum import StrEnum
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from backend.contract.datasets import DATASETS, DatasetName
 
@@ -16,6 +16,7 @@ class Network(StrEnum):
     """A network whose backward pass is written by hand."""
 
     CONV7 = "conv7"
+    MLP = "mlp"
 
 
 class Backprop(StrEnum):
@@ -31,6 +32,35 @@ class Preprocessing(StrEnum):
     RAW = "raw"
     UNIT = "unit"
     STANDARDIZE = "standardize"
+    ZCA = "zca"
+
+
+class Precision(StrEnum):
+    """The floating-point type of forward and backward passes."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
+class Optimizer(StrEnum):
+    """How an update is made of gradients."""
+
+    AMSGRAD = "amsgrad"
+    ADAM = "adam"
+
+
+class Quirk(StrEnum):
+    """Where the arithmetic of the article's own scripts (2018) is not that of its formulas. Each is off by default."""
+
+    CELU_SLOPE_2 = "celu_slope_2"  # CELU's derivative is 2 instead of 1 above zero
+    POOL_GRADIENT_UNSCALED = "pool_gradient_unscaled"  # no /4 in the pool's backward, no /16 in the dilated term
+    COST_GRADIENT_SUMMED = "cost_gradient_summed"  # the cost's gradient is not divided by the batch
+    AMSGRAD_WHOLE_TENSOR = "amsgrad_whole_tensor"  # vmax is replaced as a whole, by v where v's sum is larger
+    TEST_COST_OF_SOFTMAX = "test_cost_of_softmax"  # the test cost takes softmax outputs for logits
+    TEST_OWN_STATISTICS = "test_own_statistics"  # test images are preprocessed by statistics of their own
+
+
+CONV7_ONLY_QUIRKS = frozenset({Quirk.CELU_SLOPE_2, Quirk.POOL_GRADIENT_UNSCALED})
 
 
 class TrainConfig(BaseModel):
@@ -38,7 +68,9 @@ class TrainConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    network: Network = Field(Network.CONV7, description="The network: conv7 has seven convolutions, CELU after each.")
+    network: Network = Field(
+        Network.CONV7, description="conv7: seven convolutions, CELU after each. mlp: two hidden layers, ReLU."
+    )
     width: int = Field(32, ge=1, le=1024, description="Channels of every hidden layer.")
     dataset: DatasetName = Field(DatasetName.DIGITS, description="The images. digits needs no download.")
     train_images: int | None = Field(
@@ -53,7 +85,8 @@ class TrainConfig(BaseModel):
     )
     preprocessing: Preprocessing = Field(
         Preprocessing.RAW,
-        description="raw: pixels 0 to 255. unit: 0 to 1. standardize: per pixel, by the training set's statistics.",
+        description="raw: pixels 0 to 255. unit: 0 to 1. standardize: per pixel, by the training set's statistics. "
+        "zca: whitened, by the training set's covariance.",
         json_schema_extra=_FOLDED,
     )
     backprop: Backprop = Field(
@@ -81,15 +114,55 @@ class TrainConfig(BaseModel):
         description="Size of the adversarial step, in units of the preprocessed input; 0 trains on clean images.",
     )
     learning_rate: float = Field(1e-3, gt=0, le=10, description="Step size of each update.")
+    optimizer: Optimizer = Field(
+        Optimizer.AMSGRAD,
+        description="amsgrad: divides by the largest mean square so far. adam: by the newest.",
+        json_schema_extra=_FOLDED,
+    )
     beta1: float = Field(
-        0.9, ge=0, lt=1, description="AMSGrad's decay of the mean gradient.", json_schema_extra=_FOLDED
+        0.9, ge=0, lt=1, description="The optimizer's decay of the mean gradient.", json_schema_extra=_FOLDED
     )
     beta2: float = Field(
-        0.9, ge=0, lt=1, description="AMSGrad's decay of the mean squared gradient.", json_schema_extra=_FOLDED
+        0.9, ge=0, lt=1, description="The optimizer's decay of the mean squared gradient.", json_schema_extra=_FOLDED
+    )
+    bias_correction: bool = Field(
+        False,
+        description="Divide the means by 1 - beta^step, as Adam's paper does; the article's AMSGrad does not.",
+        json_schema_extra=_FOLDED,
     )
     batch_size: int = Field(50, ge=1, le=4096, description="Images per step; an incomplete last batch is dropped.")
     epochs: int = Field(24, ge=1, le=10_000, description="Passes over the training images.")
     seed: int = Field(0, ge=0, le=MAX_SEED, description="Decides the first weights and the order of the images.")
+
+    precision: Precision = Field(
+        Precision.FLOAT32,
+        description="Of forward and backward passes; weights, optimizer and costs are float32 always.",
+        json_schema_extra=_FOLDED,
+    )
+    sign_pass_precision: Precision | None = Field(
+        None,
+        description="Of the pass that finds the adversarial direction, by signs alone; empty: as precision.",
+        json_schema_extra=_FOLDED,
+    )
+    quirks: tuple[Quirk, ...] = Field(
+        (),
+        description="Arithmetic of the article's scripts of 2018 to bring back; none: its formulas, exactly.",
+        json_schema_extra=_FOLDED,
+    )
+
+    @field_validator("quirks")
+    @classmethod
+    def _each_quirk_once_in_order(cls, quirks: tuple[Quirk, ...]) -> tuple[Quirk, ...]:
+        return tuple(quirk for quirk in Quirk if quirk in quirks)
+
+    @model_validator(mode="after")
+    def _quirks_fit(self) -> Self:
+        strange = [quirk for quirk in self.quirks if quirk in CONV7_ONLY_QUIRKS and self.network is not Network.CONV7]
+        if strange:
+            raise ValueError(f"quirks holds {strange[0]}, which {self.network} can't have; leave it out.")
+        if Quirk.AMSGRAD_WHOLE_TENSOR in self.quirks and self.optimizer is not Optimizer.AMSGRAD:
+            raise ValueError(f"quirks holds amsgrad_whole_tensor, but optimizer is {self.optimizer}; leave one out.")
+        return self
 
     @model_validator(mode="after")
     def _images_suffice(self) -> Self:

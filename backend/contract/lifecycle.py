@@ -34,7 +34,8 @@ ALLOWED_STEPS: Mapping[RunStatus, frozenset[RunStatus]] = MappingProxyType(
         RunStatus.RUNNING: frozenset(
             {RunStatus.FINISHED, RunStatus.PAUSING, RunStatus.STOPPING, RunStatus.QUEUED, RunStatus.FAILED}
         ),
-        RunStatus.PAUSING: frozenset({RunStatus.PAUSED}),
+        # What ends by itself while it is asked to pause has ended.
+        RunStatus.PAUSING: frozenset({RunStatus.PAUSED, RunStatus.FINISHED, RunStatus.FAILED}),
         RunStatus.PAUSED: frozenset({RunStatus.QUEUED, RunStatus.STOPPED}),
         RunStatus.STOPPING: frozenset({RunStatus.STOPPED}),
         RunStatus.FINISHED: frozenset(),

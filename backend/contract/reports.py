@@ -40,6 +40,7 @@ class EpochReport:
     epoch_seconds: float  # training and testing together
     images_per_second: float  # of training alone
     dilation_lambda: float | None  # weight of the skipping gradient in this epoch; None: not dilated
+    state_hash: str | None = None  # SHA-256 of weights and optimizer state after this epoch
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,18 @@ class Stopped:
 
     epoch: int
     batch: int
+
+
+@dataclass(frozen=True)
+class CheckpointFile:
+    """A checkpoint that lies in the run's folder."""
+
+    name: str
+    epochs_done: int
+    batch: int  # batches done in the epoch after those
+    size: int  # bytes
+    sha256: str  # of the file
+    state_hash: str
 
 
 Report = Progress | EpochReport | Stopped

@@ -12,6 +12,7 @@ from backend.db.lifecycle import held
 from backend.db.models import Epoch
 
 _NUMBERS = ("train_accuracy", "train_cost", "test_accuracy", "test_cost", "dilation_lambda")
+COMPARED = ("state_hash", "train_accuracy", "train_cost", "test_accuracy", "test_cost", "non_finite")
 _WRITABLE = frozenset({RunStatus.RUNNING, RunStatus.STOPPING, RunStatus.PAUSING})
 
 
@@ -42,6 +43,7 @@ def append(session: Session, run_id: int, attempt: int, report: EpochReport) -> 
             attempt=attempt,
             epoch_seconds=report.epoch_seconds,
             images_per_second=report.images_per_second,
+            state_hash=report.state_hash,
             non_finite=non_finite,
             recorded_at=clock.now(session),
             **finite,
@@ -61,6 +63,26 @@ def after(session: Session, run_id: int, number: int) -> Sequence[Epoch]:
     """The run's epochs with a greater number, in order."""
     later = select(Epoch).where(Epoch.run_id == run_id, Epoch.number > number)
     return session.scalars(later.order_by(Epoch.number)).all()
+
+
+def load(session: Session, run_id: int, number: int) -> Epoch | None:
+    """One epoch of a run."""
+    return session.get(Epoch, (run_id, number))
+
+
+def first_difference(session: Session, run_id: int, other_id: int) -> tuple[int, Epoch | None, Epoch | None]:
+    """Compare the states and results of two runs, epoch by epoch, as far as both have come.
+
+    Returns:
+        How many epochs both have, and the first two that are not equal, None where all are.
+    """
+    mine, theirs = after(session, run_id, -1), after(session, other_id, -1)
+    known = {epoch.number: epoch for epoch in theirs}
+    both = [(epoch, known[epoch.number]) for epoch in mine if epoch.number in known]
+    for one, other in both:
+        if any(getattr(one, name) != getattr(other, name) for name in COMPARED):
+            return len(both), one, other
+    return len(both), None, None
 
 
 def _word(value: float) -> str:

@@ -7,9 +7,11 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from backend.contract import RunStatus
+from backend.db import clock
 from backend.db.models import Epoch, Run, RunEvent, StreamPosition
 
-CREATED, STEP, CHANGED, TRASHED, RESTORED, REMOVED = "created", "step", "changed", "trashed", "restored", "removed"
+CREATED, STEP, NOTE = "created", "step", "note"
+CHANGED, TRASHED, RESTORED, REMOVED = "changed", "trashed", "restored", "removed"
 
 
 def next_seq(session: Session) -> int:
@@ -45,6 +47,13 @@ def add(
             note=note,
         )
     )
+
+
+def add_note(session: Session, run_id: int, text: str) -> None:
+    """Put a sentence into a run's history."""
+    run = session.get(Run, run_id)
+    if run is not None:
+        add(session, run, NOTE, clock.now(session), from_status=run.status, note=text)
 
 
 def after(session: Session, seq: int, limit: int) -> list[RunEvent | Epoch]:

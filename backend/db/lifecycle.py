@@ -16,6 +16,7 @@ from backend.db import clock, events
 from backend.db.models import Run
 from backend.errors import AttemptSuperseded, RunNotFound, StepNotAllowed
 
+BRANCH, REPRODUCTION = "branch", "reproduction"  # what a run may be to its parent
 MAX_BARREN_ATTEMPTS = 3  # lost attempts in a row without a new epoch, after which a run has failed
 
 
@@ -27,6 +28,8 @@ class Claim:
     attempt: int
     threads: int
     config: TrainConfig
+    parent_id: int | None  # the run that a branch continues
+    start_epoch: int  # and the number of its epochs after which it does
 
 
 def _step(session: Session, run: Run, to: RunStatus, *, note: str | None = None, **values: Any) -> Run:
@@ -39,7 +42,7 @@ def _step(session: Session, run: Run, to: RunStatus, *, note: str | None = None,
     if to in FINAL_STATUSES:
         values |= {"finished_at": at}
     if to is RunStatus.QUEUED:
-        values |= {"queued_at": at, "message_sent_at": None, "worker_id": None}
+        values |= {"queued_at": at, "message_sent_at": None}
     guarded = (
         update(Run)
         .where(Run.id == run.id, Run.status == before, Run.attempt == run.attempt)
@@ -85,13 +88,26 @@ def claim(session: Session, run_id: int, worker_id: int, threads: int, lease_s: 
         threads=run.threads or threads,
         started_at=run.started_at or at,
     )
-    return Claim(run.id, run.attempt, run.threads or threads, TrainConfig.model_validate(run.config))
+    return _claim_of(session, run)
 
 
 def load_claim(session: Session, run_id: int, attempt: int) -> Claim:
     """What an attempt holds, for the process that trains it. Raises AttemptSuperseded."""
-    run = held(session, run_id, attempt)
-    return Claim(run.id, run.attempt, run.threads or 1, TrainConfig.model_validate(run.config))
+    return _claim_of(session, held(session, run_id, attempt))
+
+
+def _claim_of(session: Session, run: Run) -> Claim:
+    config = TrainConfig.model_validate(run.config)
+    return Claim(run.id, run.attempt, run.threads or 1, config, branched_from(session, run), run.start_epoch)
+
+
+def branched_from(session: Session, run: Run) -> int | None:
+    """The run whose state a run begins with; of a reproduction the one that the reproduced run began with."""
+    if run.start_epoch == 0 or run.parent_id is None:
+        return None
+    if run.relation == BRANCH:
+        return run.parent_id
+    return branched_from(session, session.get_one(Run, run.parent_id))
 
 
 def mark_running(session: Session, run_id: int, attempt: int, environment: dict[str, str]) -> None:
@@ -126,9 +142,29 @@ def ask_stop(session: Session, run_id: int) -> Run:
     return _step(session, run, to, note="Asked to stop.")
 
 
-def end_stopped(session: Session, run_id: int, attempt: int) -> None:
-    """The attempt has obeyed the wish to stop."""
-    _step(session, held(session, run_id, attempt, frozenset({RunStatus.STOPPING})), RunStatus.STOPPED)
+def ask_pause(session: Session, run_id: int) -> Run:
+    """The run, pausing. Asking again for what is under way changes nothing."""
+    run = _locked(session, run_id)
+    if run.status is RunStatus.PAUSING:
+        return run
+    if RunStatus.PAUSING not in ALLOWED_STEPS[run.status]:
+        raise StepNotAllowed(f"Run {run_id} is {run.status}; only a run that trains can be paused.")
+    return _step(session, run, RunStatus.PAUSING, note="Asked to pause.")
+
+
+def resume(session: Session, run_id: int) -> Run:
+    """A paused run, queued again."""
+    run = _locked(session, run_id)
+    if run.status is not RunStatus.PAUSED or run.deleted_at is not None:
+        where = "in the trash" if run.deleted_at is not None else str(run.status)
+        raise StepNotAllowed(f"Run {run_id} is {where}; only a paused run can be resumed.")
+    return _step(session, run, RunStatus.QUEUED, note="Resumed.", barren_attempts=0, worker_id=None)
+
+
+def end_as_asked(session: Session, run_id: int, attempt: int) -> None:
+    """The attempt has obeyed the wish to stop or to pause."""
+    run = held(session, run_id, attempt, frozenset({RunStatus.STOPPING, RunStatus.PAUSING}))
+    _step(session, run, RunStatus.STOPPED if run.status is RunStatus.STOPPING else RunStatus.PAUSED)
 
 
 def finish(session: Session, run_id: int, attempt: int) -> None:
@@ -137,13 +173,11 @@ def finish(session: Session, run_id: int, attempt: int) -> None:
     _step(session, run, RunStatus.STOPPED if run.status is RunStatus.STOPPING else RunStatus.FINISHED)
 
 
-def fail(session: Session, run_id: int, attempt: int, error: str) -> None:
+def fail(session: Session, run_id: int, attempt: int, error: str, autopsy: dict[str, Any] | None = None) -> None:
     """The run can't go on, for a reason that another attempt would meet too."""
     run = held(session, run_id, attempt)
-    if run.status is RunStatus.STOPPING:
-        _step(session, run, RunStatus.STOPPED, error=error, note=error)
-    else:
-        _step(session, run, RunStatus.FAILED, error=error, note=error)
+    to = RunStatus.STOPPED if run.status is RunStatus.STOPPING else RunStatus.FAILED
+    _step(session, run, to, error=error, note=error, autopsy=autopsy or None)
 
 
 def give_back(session: Session, run_id: int, attempt: int, reason: str, *, blameless: bool = False) -> Run:

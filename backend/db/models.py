@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Text,
     TypeDecorator,
+    UniqueConstraint,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -144,6 +145,11 @@ class Run(Base):
     threads: Mapped[int | None]
     environment: Mapped[dict[str, str] | None]
     error: Mapped[str | None] = mapped_column(Text)
+    autopsy: Mapped[dict[str, Any] | None]  # what was not finite where, of a run that diverged
+
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"), index=True)
+    relation: Mapped[str | None] = mapped_column(String(16))  # to its parent: "branch" or "reproduction"
+    start_epoch: Mapped[int] = mapped_column(default=0)  # epochs of its parent that a branch begins after
 
     epochs_done: Mapped[int] = mapped_column(default=0)
     train_accuracy: Mapped[float | None]
@@ -178,8 +184,26 @@ class Epoch(Base):
     epoch_seconds: Mapped[float]
     images_per_second: Mapped[float]
     dilation_lambda: Mapped[float | None]
+    state_hash: Mapped[str | None] = mapped_column(String(64))  # SHA-256 of weights and optimizer state after it
     non_finite: Mapped[dict[str, str]]  # the metrics that were infinite or not a number, and which of them
     recorded_at: Mapped[datetime]
+
+
+class Checkpoint(Base):
+    """A state that lies in the run's folder. Its row is written after the file is on the disk, with its epoch."""
+
+    __tablename__ = "checkpoint"
+    __table_args__ = (UniqueConstraint("run_id", "name"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(String(100))
+    epochs_done: Mapped[int]
+    batch: Mapped[int]  # batches done in the epoch after those
+    size: Mapped[int] = mapped_column(BigInteger)  # bytes
+    sha256: Mapped[str] = mapped_column(String(64))  # of the file
+    state_hash: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
 
 
 class RunEvent(Base):

@@ -1,6 +1,7 @@
 """Reading runs, and changing what they are called. Their status is changed in `lifecycle` alone."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,11 +11,28 @@ from sqlalchemy.orm import Session
 from backend.contract import LIVE_STATUSES, Backprop, Progress, RunStatus, TrainConfig
 from backend.db import clock, events
 from backend.db.filters import Order
-from backend.db.models import Epoch, Launch, Run, RunEvent
+from backend.db.models import Checkpoint, Epoch, Launch, Run, RunEvent
 from backend.errors import AttemptSuperseded, RunNotFound, StepNotAllowed
 
 
-def add(session: Session, launch: Launch, config: TrainConfig, name: str, tags: list[str], palette_index: int) -> Run:
+@dataclass(frozen=True)
+class Origin:
+    """Which run another one came from, and how."""
+
+    parent_id: int
+    relation: str  # lifecycle.BRANCH or REPRODUCTION
+    start_epoch: int  # epochs that it does not train itself
+
+
+def add(
+    session: Session,
+    launch: Launch,
+    config: TrainConfig,
+    name: str,
+    tags: list[str],
+    palette_index: int,
+    origin: Origin | None = None,
+) -> Run:
     """A new queued run. The row itself asks for a worker; the message that follows only hurries."""
     at = clock.now(session)
     run = Run(
@@ -26,6 +44,10 @@ def add(session: Session, launch: Launch, config: TrainConfig, name: str, tags: 
         palette_index=palette_index,
         status=RunStatus.QUEUED,
         attempt=0,
+        parent_id=origin.parent_id if origin else None,
+        relation=origin.relation if origin else None,
+        start_epoch=origin.start_epoch if origin else 0,
+        epochs_done=origin.start_epoch if origin else 0,
         created_at=at,
         queued_at=at,
     )
@@ -174,10 +196,18 @@ def restore(session: Session, run_id: int) -> Run:
 def remove(session: Session, run_id: int) -> None:
     """Remove a run and its epochs for good; its history stays, for pages that are open."""
     run = trash(session, run_id)
+    if children := children_of(session, run_id):
+        raise StepNotAllowed(f"Run {run_id} can't be removed: run {children[0]} came from it. Remove that one first.")
     events.add(session, run, events.REMOVED, clock.now(session))
     session.flush()
     session.query(Epoch).where(Epoch.run_id == run_id).delete()
+    session.query(Checkpoint).where(Checkpoint.run_id == run_id).delete()
     session.delete(run)
+
+
+def children_of(session: Session, run_id: int) -> Sequence[int]:
+    """Ids of the runs that came from a run."""
+    return session.scalars(select(Run.id).where(Run.parent_id == run_id).order_by(Run.id)).all()
 
 
 def removed_ids(session: Session, run_ids: Collection[int]) -> set[int]:

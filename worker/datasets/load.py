@@ -5,22 +5,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.contract import DATASETS, DatasetName, DatasetSpec, TrainConfig
+from backend.contract import DATASETS, DatasetName, DatasetSpec, Network, Quirk, TrainConfig
 from backend.errors import DatasetDamaged, RunFailure
 from worker.datasets import cifar, digits, download, idx, preprocess
+from worker.datasets.preprocess import Scaling
 from worker.datasets.split import Split
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """The images that a run asks for, as its network takes them: x' = (x - mean) / deviation, x from 0 to 255."""
+    """The images that a run asks for, as its network takes them. Pixels of the files, 0 to 255, became `scaling`'s."""
 
-    train_images: NDArray[np.float32]  # [images, 32, 32, channels]
+    train_images: NDArray[np.float32]  # [images, height, width, channels]; 32x32 for conv7, else as in the files
     train_labels: NDArray[np.int32]  # [images], 0 to 9
-    test_images: NDArray[np.float32]  # [images, 32, 32, channels]
+    test_images: NDArray[np.float32]  # [images, height, width, channels]
     test_labels: NDArray[np.int32]  # [images], 0 to 9
-    mean: NDArray[np.float32]  # [32, 32, channels], or [] where it is one number
-    deviation: NDArray[np.float32]  # the same shape
+    scaling: Scaling  # of the training images
 
 
 def load(config: TrainConfig, folder: Path, report: Callable[[str], None]) -> Dataset:
@@ -50,15 +50,17 @@ def load(config: TrainConfig, folder: Path, report: Callable[[str], None]) -> Da
             f"batch_size is {config.batch_size}, but there are only {len(train.labels)} training images of "
             f"{spec.name}; ask for a smaller batch."
         )
-    train_images, test_images = preprocess.resized(train.images), preprocess.resized(test.images)
+    sized = preprocess.resized if config.network is Network.CONV7 else preprocess.as_they_are
+    train_images, test_images = sized(train.images), sized(test.images)
     scaling = preprocess.fit(train_images, config.preprocessing)
+    own_statistics = Quirk.TEST_OWN_STATISTICS in config.quirks
+    test_scaling = preprocess.fit(test_images, config.preprocessing) if own_statistics else scaling
     return Dataset(
         preprocess.apply(train_images, scaling),
         train.labels,
-        preprocess.apply(test_images, scaling),
+        preprocess.apply(test_images, test_scaling),
         test.labels,
-        scaling.mean,
-        scaling.deviation,
+        scaling,
     )
 
 

@@ -1,5 +1,6 @@
 """From the pixels of the files to what a network takes."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -10,16 +11,18 @@ from backend.contract import Preprocessing
 SIDE = 32  # pixels, height and width that the network takes
 PIXEL_RANGE = 255.0
 LEAST_DEVIATION = 1e-3  # of the range; a pixel that varies less is constant, as in MNIST's border
+ZCA_REGULARIZATION = 0.01  # added to the eigenvalues, so that directions without variance are not blown up
 CHUNK = 5000  # images that are worked on at once, which bounds the memory of what lies between
 
 Floats = NDArray[np.float32]
 
 
 class Scaling(NamedTuple):
-    """The preprocessing x' = (x - mean) / deviation of pixels x from 0 to 255, element by element."""
+    """The preprocessing x' = ((x - mean) / deviation) whitening of pixels x from 0 to 255."""
 
     mean: Floats  # [height, width, channels], or [] where it is one number
     deviation: Floats  # the same shape
+    whitening: Floats | None = None  # [values, values] of an image laid flat, symmetric; None: left out
 
 
 def resized(images: NDArray[np.generic]) -> Floats:
@@ -44,6 +47,11 @@ def resized(images: NDArray[np.generic]) -> Floats:
     return result
 
 
+def as_they_are(images: NDArray[np.generic]) -> Floats:
+    """The images in their own size, float32; always a copy."""
+    return images.astype(np.float32)
+
+
 def _stretched(images: Floats, axis: int) -> Floats:
     size = images.shape[axis]
     if size == SIDE:
@@ -60,20 +68,25 @@ def _stretched(images: Floats, axis: int) -> Floats:
 def fit(images: Floats, preprocessing: Preprocessing) -> Scaling:
     """What a preprocessing does to each pixel; statistics are those of the images given, the training images.
 
-        raw           mean 0,           deviation 1
-        unit          mean 0,           deviation 255
-        standardize   the pixel's mean, the pixel's deviation, or 255 where that is below a thousandth of 255
+        raw           mean 0,            deviation 1
+        unit          mean 0,            deviation 255
+        standardize   the pixel's mean,  the pixel's deviation, or 255 where that is below a thousandth of 255
+        zca           the pixel's mean,  deviation 255, then whitening = E (L + 0.01)^(-1/2) E^T
+
+    E and L are eigenvectors and eigenvalues of the covariance of the pixels so scaled.
 
     Args:
         images: [images, height, width, channels], 0 to 255.
         preprocessing: which one.
     """
-    if preprocessing is not Preprocessing.STANDARDIZE:
+    if preprocessing in (Preprocessing.RAW, Preprocessing.UNIT):
         deviation = 1.0 if preprocessing is Preprocessing.RAW else PIXEL_RANGE
         return Scaling(np.zeros((), np.float32), np.full((), deviation, np.float32))
     mean = images.mean(axis=0, dtype=np.float64)
-    chunks = (images[start : start + CHUNK] for start in range(0, len(images), CHUNK))
-    deviation = np.sqrt(sum(np.square(chunk - mean).sum(axis=0) for chunk in chunks) / len(images))
+    if preprocessing is Preprocessing.ZCA:
+        whitening = _whitening(images, mean.astype(np.float32))
+        return Scaling(mean.astype(np.float32), np.full(mean.shape, PIXEL_RANGE, np.float32), whitening)
+    deviation = np.sqrt(sum(np.square(chunk - mean).sum(axis=0) for chunk in _chunks(images)) / len(images))
     deviation[deviation < LEAST_DEVIATION * PIXEL_RANGE] = PIXEL_RANGE
     return Scaling(mean.astype(np.float32), deviation.astype(np.float32))
 
@@ -87,4 +100,24 @@ def apply(images: Floats, scaling: Scaling) -> Floats:
     """
     images -= scaling.mean
     images /= scaling.deviation
+    if scaling.whitening is not None:
+        for chunk in _chunks(images):
+            chunk[:] = (chunk.reshape(len(chunk), -1) @ scaling.whitening).reshape(chunk.shape)
     return images
+
+
+def _whitening(images: Floats, mean: Floats) -> Floats:
+    values = mean.size
+    covariance = np.zeros((values, values))
+    for chunk in _chunks(images):
+        flat = ((chunk - mean) / np.float32(PIXEL_RANGE)).reshape(-1, values)
+        covariance += flat.T @ flat
+    eigenvalues, eigenvectors = np.linalg.eigh(covariance / len(images))
+    # Rounding leaves eigenvalues a little below zero where pixels never vary.
+    roots = 1 / np.sqrt(np.maximum(eigenvalues, 0) + ZCA_REGULARIZATION)
+    whitening: Floats = ((eigenvectors * roots) @ eigenvectors.T).astype(np.float32)
+    return whitening
+
+
+def _chunks(images: Floats) -> Iterator[Floats]:
+    return (images[start : start + CHUNK] for start in range(0, len(images), CHUNK))

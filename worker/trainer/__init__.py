@@ -8,12 +8,24 @@ tells. `configure` comes first, because threads can't be changed once TensorFlow
     adversarial, dilation, step   the two passes of one training step
     program             many steps in one compiled call
     loop                epochs, reports and the wish to stop
+    checkpoint          a state on disk
+    autopsy             where a number that is not finite came from
 """
 
 # First, because it sets TensorFlow's environment before anything imports TensorFlow.
 from worker.trainer.runtime import configure, environment  # isort: skip
 
-from worker.trainer.loop import train
+from worker.trainer import checkpoint
+from worker.trainer.loop import Training, first_state, train
 from worker.trainer.state import TrainerState, TrainingData
 
-__all__ = ["TrainerState", "TrainingData", "configure", "environment", "train"]
+__all__ = [
+    "TrainerState",
+    "Training",
+    "TrainingData",
+    "checkpoint",
+    "configure",
+    "environment",
+    "first_state",
+    "train",
+]

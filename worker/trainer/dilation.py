@@ -3,12 +3,12 @@
 The skipping gradient is added before the activation's derivative. The sum is no gradient of any objective. With
 proportion 0 it is the ordinary gradient.
 
-Source: J. D. Seo, "Improving Back-Propagation by Adding an Adversarial Gradient with Interactive Code", 2018; its
-scripts leave out the divisions by 4 and 16, which with an equal lambda changes no direction.
+Source: J. D. Seo, "Improving Back-Propagation by Adding an Adversarial Gradient with Interactive Code", 2018.
 """
 
+from collections.abc import Callable
+
 from backend.contract import Backprop, TrainConfig
-from worker.trainer.layers.average_pool import average_pool_backward
 from worker.trainer.tensors import Tensor
 
 
@@ -24,18 +24,19 @@ def dilation_lambda(config: TrainConfig, epoch: int) -> float | None:
     return config.dilation_proportion / (1 + config.dilation_decay * epoch)
 
 
-def dilated_pool_backward(dx1: Tensor, dx2: Tensor, weight: Tensor) -> Tensor:
-    """The gradient at a layer's output, where average pools stand before the next two layers.
+def dilated_backward(dx1: Tensor, dx2: Tensor, weight: Tensor, between: Callable[[Tensor], Tensor]) -> Tensor:
+    """The gradient at a layer's output from those at the inputs of the next two layers.
 
-        dy = U_2 dx1 / 4 + weight U_4 dx2 / 16        U_r repeats each element r x r
+        dy = T(dx1) + weight T(T(dx2)) = T(dx1 + weight T(dx2))
 
     Args:
-        dx1: [batch, height/2, width/2, channels], gradient at the input of the next layer.
-        dx2: [batch, height/4, width/4, channels], gradient at the input of the layer after it.
+        dx1: gradient at the input of the next layer.
+        dx2: gradient at the input of the layer after it.
         weight: [], lambda.
+        between: T, the linear way back over what stands between two layers, such as an average pool.
 
     Returns:
-        dy: [batch, height, width, channels].
+        dy: the shape of the layer's output.
 
     Raises:
         ValueError: the two layers have unequal widths, so that their gradients can't be added.
@@ -45,4 +46,4 @@ def dilated_pool_backward(dx1: Tensor, dx2: Tensor, weight: Tensor) -> Tensor:
             f"Dilated back propagation adds gradients of layers of one width, not of {dx1.shape[-1]} and "
             f"{dx2.shape[-1]} channels."
         )
-    return average_pool_backward(dx1 + weight * average_pool_backward(dx2))
+    return between(dx1 + weight * between(dx2))

@@ -2,14 +2,16 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from typing import TypeVar
 
 from backend.contract import EpochReport, Phase, Progress, Report, Stopped, TrainConfig
 from backend.errors import TrainingDiverged
+from worker.trainer.autopsy import examine
+from worker.trainer.checkpoint import state_hash
 from worker.trainer.dilation import dilation_lambda
-from worker.trainer.networks import NETWORKS
+from worker.trainer.networks import build
 from worker.trainer.program import Program
 from worker.trainer.state import Sums, TrainerState, TrainingData
 
@@ -21,56 +23,141 @@ Value = TypeVar("Value")
 
 
 def train(
-    config: TrainConfig, data: TrainingData, *, stop: Callable[[], bool], clock: Clock = time.monotonic
+    config: TrainConfig,
+    data: TrainingData,
+    *,
+    stop: Callable[[], bool],
+    start: TrainerState | None = None,
+    clock: Clock = time.monotonic,
 ) -> Iterator[Report]:
-    """Train a network from its first weights on, and tell how it goes.
+    """Train a network and tell how it goes: the reports of a `Training`, for who needs nothing else of it."""
+    return Training(config, data, start=start, clock=clock).reports(stop)
 
-    First comes Progress in phase COMPILING, then for each epoch some Progress and one EpochReport. Equal configurations
-    and images give equal accuracies and costs to the last bit, on equal processors with equal `configure`.
+
+class Training:
+    """The training of a run. `state` is where it is: after an EpochReport before the next epoch, after Stopped there.
+
+    Equal configurations and images give equal states, accuracies and costs to the last bit, on equal processors with
+    equal `configure`; also where a training goes on from the state of another.
 
     Args:
         config: of the run.
         data: its images, of the size that the network takes.
-        stop: asked after every compiled call, which lasts one batch or about half a second, whichever is longer. Once
-            it is true, Stopped is the last report, unless the run has just been completed.
+        start: where to begin; None: before the first batch, with weights by the configuration's seed.
         clock: seconds; only differences count.
 
     Raises:
-        TrainingDiverged: a cost became infinite or not a number; the report of its epoch came before.
         ValueError: the images do not fill a batch, or are not of the network's size.
     """
-    meter = _Meter(clock)
-    yield from meter.report(Phase.COMPILING, 0, 0, len(data.train_images) // config.batch_size)
-    network = NETWORKS[config.network]
-    program = Program(network, config, data)
-    state = TrainerState.start(network.initial_weights(config, data.train_images.shape[-1], config.seed))
-    program.prepare(state.learned)
-    while state.epoch < config.epochs:
-        if stop():
-            yield Stopped(state.epoch, state.batch)
-            return
-        advance = partial(
-            program.train, order=program.order(state.epoch), dilation=dilation_lambda(config, state.epoch)
-        )
-        for learned, batches, seconds in _dispatches(advance, state.learned, state.batch, program.train_batches, clock):
-            state = state.after(learned, batches, seconds)
-            speed = _per_second(batches * config.batch_size, state.seconds)
-            yield from meter.report(Phase.TRAINING, state.epoch, batches, program.train_batches, speed)
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        data: TrainingData,
+        *,
+        start: TrainerState | None = None,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._config = config
+        self._data = data
+        self._clock = clock
+        self._network = build(config)
+        self._meter = _Meter(clock)
+        self.state = start or first_state(config, data)
+
+    def reports(self, stop: Callable[[], bool]) -> Iterator[Report]:
+        """Train, and tell.
+
+        First comes Progress in phase COMPILING, then for each epoch some Progress and one EpochReport.
+
+        Args:
+            stop: asked after every compiled call, which lasts one batch or about half a second, whichever is longer.
+                Once it is true, Stopped is the last report, unless the run has just been completed.
+
+        Raises:
+            TrainingDiverged: something became infinite or not a number; the report of its epoch came before.
+        """
+        batches = len(self._data.train_images) // self._config.batch_size
+        yield from self._meter.report(Phase.COMPILING, self.state.epoch, self.state.batch, batches)
+        program = Program(self._network, self._config, self._data)
+        program.prepare(self.state.learned)
+        while self.state.epoch < self._config.epochs:
             if stop():
-                yield Stopped(state.epoch, state.batch)
+                yield Stopped(self.state.epoch, self.state.batch)
                 return
+            end = yield from self._train_epoch(program, stop)
+            tested = None if isinstance(end, Stopped) else (yield from self._test(program, stop))
+            if tested is None:
+                yield Stopped(self.state.epoch, self.state.batch)
+                return
+            report = self._epoch_report(*tested)
+            self.state = self.state.next_epoch()
+            yield report
+            if isinstance(end, TrainingDiverged):
+                raise end
+            _refuse_divergence(report)
+
+    def _train_epoch(
+        self, program: Program, stop: Callable[[], bool]
+    ) -> Generator[Progress, None, TrainingDiverged | Stopped | None]:
+        """Advance the state to the epoch's end, to a wish to stop, or to where something is not finite.
+
+        Returns:
+            Why it is not at the epoch's end, or None.
+        """
+        config, state = self._config, self.state
+        weight, order = dilation_lambda(config, state.epoch), program.order(state.epoch)
+        advance = partial(program.train, order=order, dilation=weight)
+        before = state
+        for learned, batches, seconds in _dispatches(
+            advance, state.learned, state.batch, program.train_batches, self._clock
+        ):
+            self.state = self.state.after(learned, batches, seconds)
+            if not program.is_finite(learned):
+                return examine(self._network, config, self._data, program, before, batches, order, weight)
+            speed = _per_second(batches * config.batch_size, self.state.seconds)
+            yield from self._meter.report(Phase.TRAINING, self.state.epoch, batches, program.train_batches, speed)
+            if stop():
+                return Stopped(self.state.epoch, self.state.batch)
+            before = self.state
+        return None
+
+    def _test(self, program: Program, stop: Callable[[], bool]) -> Generator[Progress, None, tuple[Sums, float] | None]:
+        """Measure the weights on the test images.
+
+        Returns:
+            The sums and the seconds that they took; None where a wish to stop came before the last of them.
+        """
         test, test_seconds = Sums.zero(), 0.0
-        measure = partial(program.evaluate, weights=state.learned.weights)
-        for sums, batches, seconds in _dispatches(measure, test, 0, program.test_batches, clock):
+        measure = partial(program.evaluate, weights=self.state.learned.weights)
+        for sums, batches, seconds in _dispatches(measure, test, 0, program.test_batches, self._clock):
             test, test_seconds = sums, test_seconds + seconds
-            yield from meter.report(Phase.TESTING, state.epoch, batches, program.test_batches)
+            yield from self._meter.report(Phase.TESTING, self.state.epoch, batches, program.test_batches)
             if batches < program.test_batches and stop():
-                yield Stopped(state.epoch, state.batch)
-                return
-        report = _epoch_report(config, state, test, len(data.test_images), test_seconds)
-        yield report
-        _refuse_divergence(report)
-        state = state.next_epoch()
+                return None
+        return test, test_seconds
+
+    def _epoch_report(self, test: Sums, test_seconds: float) -> EpochReport:
+        state, config = self.state, self._config
+        train, train_images = state.learned.sums, state.batch * config.batch_size
+        test_images = len(self._data.test_images)
+        return EpochReport(
+            epoch=state.epoch,
+            train_accuracy=int(train.correct) / train_images,
+            train_cost=float(train.cost) / train_images,
+            test_accuracy=int(test.correct) / test_images,
+            test_cost=float(test.cost) / test_images,
+            epoch_seconds=state.seconds + test_seconds,
+            images_per_second=_per_second(train_images, state.seconds),
+            dilation_lambda=dilation_lambda(config, state.epoch),
+            state_hash=state_hash(state.learned),
+        )
+
+
+def first_state(config: TrainConfig, data: TrainingData) -> TrainerState:
+    """Where a training begins: before the first batch, with the weights of the configuration's seed."""
+    weights = build(config).initial_weights(data.train_images.shape[1:], config.seed)
+    return TrainerState.start(config, weights)
 
 
 def _dispatches(
@@ -118,27 +205,12 @@ class _Meter:
             yield Progress(phase, epoch, batch, batches, images_per_second)
 
 
-def _epoch_report(
-    config: TrainConfig, state: TrainerState, test: Sums, test_images: int, test_seconds: float
-) -> EpochReport:
-    train, train_images = state.learned.sums, state.batch * config.batch_size
-    return EpochReport(
-        epoch=state.epoch,
-        train_accuracy=int(train.correct) / train_images,
-        train_cost=float(train.cost) / train_images,
-        test_accuracy=int(test.correct) / test_images,
-        test_cost=float(test.cost) / test_images,
-        epoch_seconds=state.seconds + test_seconds,
-        images_per_second=_per_second(train_images, state.seconds),
-        dilation_lambda=dilation_lambda(config, state.epoch),
-    )
-
-
 def _per_second(images: int, seconds: float) -> float:
     return images / seconds if seconds > 0 else 0.0
 
 
 def _refuse_divergence(report: EpochReport) -> None:
+    """Costs of finite weights may still overflow, on test images above all."""
     for name, cost in (("training", report.train_cost), ("test", report.test_cost)):
         if not math.isfinite(cost):
             raise TrainingDiverged(

@@ -31,12 +31,16 @@ def softmax_cross_entropy_forward(logits: Tensor, labels: Tensor) -> tuple[Tenso
     return cost, SoftmaxCache(tf.exp(log_probabilities), labels)
 
 
-def softmax_cross_entropy_backward(cache: SoftmaxCache) -> Tensor:
+def softmax_cross_entropy_backward(cache: SoftmaxCache, *, summed: bool = False) -> Tensor:
     """The gradient of the batch's mean cost at the logits: (s - y) / batch, y the labels one-hot.
+
+    Args:
+        cache: from softmax_cross_entropy_forward.
+        summed: leave out the division, as the article's scripts do: the gradient of the sum of the costs.
 
     Returns:
         dlogits: [batch, classes].
     """
     s = cache.probabilities
     y = tf.one_hot(cache.labels, s.shape[-1], dtype=s.dtype)
-    return (s - y) / tf.cast(tf.shape(s)[0], s.dtype)
+    return s - y if summed else (s - y) / tf.cast(tf.shape(s)[0], s.dtype)

@@ -38,14 +38,14 @@ class Program:
                 f"A run needs at least {config.batch_size} training images, its batch_size, and one test image; "
                 f"there are {images} and {test_images}."
             )
-        pixels = int(np.prod(data.test_images.shape[1:3]))
-        test_batch = max(1, min(test_images, MAP_BYTES // (FLOAT_BYTES * pixels * config.width)))
+        image_bytes = FLOAT_BYTES * network.values_per_image(data.test_images.shape[1:])
+        test_batch = max(1, min(test_images, MAP_BYTES // image_bytes))
         self.train_batches = images // config.batch_size
         self.test_batches = -(-test_images // test_batch)
         self._config = config
         self._images = images
         self._train = _training_loop(network, config, data)
-        self._evaluate = _evaluation_loop(network, data, test_batch)
+        self._evaluate = _evaluation_loop(network, config, data, test_batch)
 
     def prepare(self, learned: Learned) -> None:
         """Trace and optimise both loops, so that no epoch is charged with it; nothing is computed."""
@@ -70,6 +70,18 @@ class Program:
         _wait(result)
         return result
 
+    @staticmethod
+    def is_finite(learned: Learned) -> bool:
+        """Whether the costs so far, every weight and everything that the optimizer remembers are finite."""
+        return bool(_all_finite(learned))
+
+
+@tf.function(autograph=False)  # type: ignore[untyped-decorator]
+def _all_finite(learned: Learned) -> Tensor:
+    # A sum is finite where every value is, or overflows where they are near to overflowing: squares by far the first.
+    sums = [tf.reduce_sum(tf.cast(tensor, tf.float64)) for tensor in (*learned.weights, *learned.optimizer.square)]
+    return tf.math.is_finite(tf.add_n(sums) + learned.sums.cost)
+
 
 def _training_loop(network: Network, config: TrainConfig, data: TrainingData) -> Any:
     images, labels, size = tf.constant(data.train_images), tf.constant(data.train_labels), config.batch_size
@@ -88,7 +100,7 @@ def _training_loop(network: Network, config: TrainConfig, data: TrainingData) ->
     return run
 
 
-def _evaluation_loop(network: Network, data: TrainingData, size: int) -> Any:
+def _evaluation_loop(network: Network, config: TrainConfig, data: TrainingData, size: int) -> Any:
     images, labels = tf.constant(data.test_images), tf.constant(data.test_labels)
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
@@ -96,7 +108,7 @@ def _evaluation_loop(network: Network, data: TrainingData, size: int) -> Any:
         def body(batch: Tensor, sums: Sums) -> tuple[Tensor, Sums]:
             chosen = slice(batch * size, (batch + 1) * size)
             x = tf.cast(images[chosen], weights[0].dtype)
-            return batch + 1, evaluation_step(network, weights, sums, x, labels[chosen])
+            return batch + 1, evaluation_step(network, config, weights, sums, x, labels[chosen])
 
         return cast("Sums", tf.while_loop(lambda batch, _: batch < first + batches, body, (first, sums))[1])
 

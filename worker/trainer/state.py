@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from worker.trainer.optimizers import AmsgradState, amsgrad_start
+from backend.contract import TrainConfig
+from worker.trainer.optimizers import OptimizerState, optimizer_start
 from worker.trainer.tensors import Tensor
 
 
@@ -36,8 +37,8 @@ class Sums(NamedTuple):
 class Learned(NamedTuple):
     """What a training step takes and gives back."""
 
-    weights: tuple[Tensor, ...]  # of each layer
-    optimizer: AmsgradState
+    weights: tuple[Tensor, ...]
+    optimizer: OptimizerState
     sums: Sums  # over this epoch's images so far, each measured before its update
 
 
@@ -51,9 +52,9 @@ class TrainerState:
     seconds: float = 0.0  # spent on them
 
     @classmethod
-    def start(cls, weights: tuple[Tensor, ...]) -> "TrainerState":
+    def start(cls, config: TrainConfig, weights: tuple[Tensor, ...]) -> "TrainerState":
         """A run before its first batch."""
-        return cls(Learned(weights, amsgrad_start(weights), Sums.zero()))
+        return cls(Learned(weights, optimizer_start(config.optimizer, weights), Sums.zero()))
 
     def after(self, learned: Learned, batch: int, seconds: float) -> "TrainerState":
         """Later in the same epoch: when `batch` batches are done, the newest of them in so many seconds."""

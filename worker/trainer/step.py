@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from backend.contract import TrainConfig
+from backend.contract import Quirk, TrainConfig
 from worker.trainer.adversarial import adversarial_images
 from worker.trainer.losses import softmax_cross_entropy_backward, softmax_cross_entropy_forward
 from worker.trainer.networks import Network
-from worker.trainer.optimizers import amsgrad_update
+from worker.trainer.optimizers import optimizer_update
+from worker.trainer.precision import step_dtype
 from worker.trainer.state import Learned, Sums
 from worker.trainer.tensors import Tensor
 
@@ -23,39 +24,45 @@ def training_step(
 
     Args:
         network: what is trained.
-        config: epsilon, learning_rate, beta1 and beta2 are read.
+        config: epsilon, precision, quirks and what the optimizer needs are read.
         learned: before the step.
         x: [batch, height, width, channels].
         labels: [batch].
         dilation: [], lambda; None for the gradient itself.
     """
-    x = adversarial_images(network, learned.weights, x, labels, config.epsilon)
-    logits, cache = network.forward(learned.weights, x)
+    x = adversarial_images(network, config, learned.weights, x, labels)
+    dtype = step_dtype(config, learned.weights[0].dtype)
+    weights = [tf.cast(w, dtype) for w in learned.weights]
+    logits, cache = network.forward(weights, tf.cast(x, dtype))
+    logits = tf.cast(logits, x.dtype)
     costs, softmax = softmax_cross_entropy_forward(logits, labels)
-    gradients = network.backward(learned.weights, cache, softmax_cross_entropy_backward(softmax), dilation)
-    weights, optimizer = amsgrad_update(
-        learned.weights,
-        gradients,
-        learned.optimizer,
-        learning_rate=config.learning_rate,
-        beta1=config.beta1,
-        beta2=config.beta2,
-    )
-    return Learned(weights, optimizer, _add(learned.sums, costs, logits, labels))
+    dlogits = softmax_cross_entropy_backward(softmax, summed=Quirk.COST_GRADIENT_SUMMED in config.quirks)
+    dilation = None if dilation is None else tf.cast(dilation, dtype)
+    gradients = network.backward(weights, cache, tf.cast(dlogits, dtype), dilation)
+    gradients = tuple(tf.cast(gradient, x.dtype) for gradient in gradients)
+    updated, optimizer = optimizer_update(config, learned.weights, gradients, learned.optimizer)
+    return Learned(updated, optimizer, _add(learned.sums, costs, logits, labels))
 
 
-def evaluation_step(network: Network, weights: Sequence[Tensor], sums: Sums, x: Tensor, labels: Tensor) -> Sums:
+def evaluation_step(
+    network: Network, config: TrainConfig, weights: Sequence[Tensor], sums: Sums, x: Tensor, labels: Tensor
+) -> Sums:
     """The sums with those of one more batch added.
 
     Args:
         network: what is measured.
+        config: precision and quirks are read.
         weights: of the network.
         sums: before the batch.
         x: [batch, height, width, channels].
         labels: [batch].
     """
-    logits, _ = network.forward(weights, x)
-    costs, _ = softmax_cross_entropy_forward(logits, labels)
+    dtype = step_dtype(config, weights[0].dtype)
+    logits, _ = network.forward([tf.cast(w, dtype) for w in weights], tf.cast(x, dtype))
+    logits = tf.cast(logits, x.dtype)
+    # The article's scripts fed softmax outputs where logits belong: a perfect answer costs ln(1 + 9/e) = 1.46 then.
+    scores = tf.nn.softmax(logits) if Quirk.TEST_COST_OF_SOFTMAX in config.quirks else logits
+    costs, _ = softmax_cross_entropy_forward(scores, labels)
     return _add(sums, costs, logits, labels)
 
 

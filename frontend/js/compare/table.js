@@ -48,7 +48,7 @@ export class CompareTable {
     const name = h("a", { href: `/runs/${run.id}`, class: "run-link cut" })
     const results = RESULTS.map(() => h("td", { class: "number" }))
     const remove = h("button", { type: "button", class: "button button-quiet button-small button-square", "aria-label": `Remove ${run.name} from the comparison`, title: "Remove from the comparison", onclick: () => this.#remove(run.id) }, icon("close"))
-    const values = differing.map((field, place) => h("td", { class: place ? "number" : "number first" }, isUsed(run, field) ? configValue(run.config[field]) : "–"))
+    const values = differing.map((field, place) => h("td", { class: place ? "number" : "number first" }, isUsed(run, field) ? configValue(run.config[field], field) : "–"))
     const element = h("tr", { "data-run": run.id, onpointerenter: () => this.#point(run.id), onpointerleave: () => this.#point(null) }, h("th", { scope: "row" }, h("div", { class: "run-name" }, glyph(run), name, remove)), values, h("td", { class: "first" }, state.element), results)
     const update = (current, best) => {
       if (!current) return

@@ -15,6 +15,8 @@ export const api = {
   run: (id, signal) => get(`/runs/${id}`, {}, signal),
   change: (id, change) => send("PATCH", `/runs/${id}`, change),
   stop: (id) => send("POST", `/runs/${id}/stop`),
+  pause: (id) => send("POST", `/runs/${id}/pause`),
+  resume: (id) => send("POST", `/runs/${id}/resume`),
   trash: (id) => send("DELETE", `/runs/${id}`),
   restore: (id) => send("POST", `/runs/${id}/restore`),
   metrics: (id, query = {}, signal) => get(`/runs/${id}/metrics`, query, signal),

@@ -65,8 +65,9 @@ export function exactTime(time) {
 }
 
 /** The configuration's word for a value: what a person would write. */
-export function configValue(value) {
-  if (value === null || value === undefined) return "all"
+export function configValue(value, name) {
+  if (value === null || value === undefined) return name.endsWith("_images") ? "all" : "–"
+  if (typeof value === "boolean") return value ? "yes" : "no"
   if (typeof value === "number") return Math.abs(value) > 0 && Math.abs(value) < 1e-4 ? value.toExponential() : String(value)
   return Array.isArray(value) ? value.join(", ") || "none" : String(value)
 }

@@ -1,4 +1,5 @@
 import { h, setText } from "../core/dom.js"
+import { isEqual } from "../core/equal.js"
 import { plural } from "../core/format.js"
 import { makeField } from "./field.js"
 import { methodChoice } from "./method.js"
@@ -67,7 +68,7 @@ export class LaunchForm {
   /** What is sent: whatever is not the service's default. */
   order() {
     const { config, pair, seeds, name, tags } = this.read()
-    const isDefault = ([field, value]) => value === (field === "backprop" ? this.#method.default : this.#fields.get(field).default)
+    const isDefault = ([field, value]) => isEqual(value, field === "backprop" ? this.#method.default : this.#fields.get(field).default)
     const sent = Object.entries(config).filter((entry) => !isDefault(entry) && !(pair && entry[0] === "backprop") && this.#isUsed(entry[0], config, pair))
     return { config: Object.fromEntries(sent), ...(pair && { pair }), ...(seeds !== null && { seeds }), ...(name && { name }), ...(tags.length > 0 && { tags }) }
   }

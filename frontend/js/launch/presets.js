@@ -1,4 +1,5 @@
 import { h, setAttribute } from "../core/dom.js"
+import { isEqual } from "../core/equal.js"
 
 /** A card a preset; the one that the form shows unchanged is marked. */
 export function presetCards(presets, choose) {
@@ -8,7 +9,12 @@ export function presetCards(presets, choose) {
     const button = h("button", { type: "button", class: "preset", "aria-pressed": "false", "data-testid": `preset-${preset.name}`, onclick: () => choose(preset) }, h("strong", {}, preset.title), h("span", { class: "muted" }, preset.description), h("span", { class: "muted small" }, facts))
     return { preset, button }
   })
-  const element = h("div", { class: "presets", role: "group", "aria-label": "Presets" }, cards.map(({ button }) => button))
+  const groups = [...new Set(presets.map(({ group }) => group))]
+  const sections = groups.map((group, place) => {
+    const grid = h("div", { class: "presets", role: "group", "aria-label": group }, cards.filter(({ preset }) => preset.group === group).map(({ button }) => button))
+    return h("details", { class: "preset-group", open: place === 0 }, h("summary", {}, group), grid)
+  })
+  const element = h("div", { class: "preset-groups", role: "group", "aria-label": "Presets" }, sections)
   const mark = ({ config, pair }) => {
     for (const { preset, button } of cards) setAttribute(button, "aria-pressed", String(isSame(preset, config, pair)))
   }
@@ -17,5 +23,5 @@ export function presetCards(presets, choose) {
 
 function isSame(preset, config, pair) {
   if (preset.pair !== pair) return false
-  return Object.entries(preset.config).every(([name, value]) => config[name] === value || (name === "backprop" && pair))
+  return Object.entries(preset.config).every(([name, value]) => isEqual(config[name], value) || (name === "backprop" && pair))
 }

@@ -4,7 +4,7 @@ import { configValue, words } from "../core/format.js"
 /** What the run was asked to compute; values that a manual run does not use are left out. */
 export function configurationCard(run) {
   const entries = Object.entries(run.config).filter(([name]) => run.config.backprop === "dilated" || !name.startsWith("dilation_"))
-  const rows = entries.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, words(name)), h("td", { class: "number" }, configValue(value))))
+  const rows = entries.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, words(name)), h("td", { class: "number" }, configValue(value, name))))
   return card("Configuration", "configuration", h("table", { class: "facts" }, h("tbody", {}, rows)))
 }
 

@@ -7,7 +7,7 @@ import { glyph } from "../ui/glyph.js"
 import { icon } from "../ui/icons.js"
 import { problem } from "../ui/problem.js"
 import { doneFraction, isLive, isOpen, phaseText, stateMark } from "../ui/state.js"
-import { restoreRuns, stopRuns, trashRuns } from "../ui/steer.js"
+import { pauseRuns, restoreRuns, resumeRuns, stopRuns, trashRuns } from "../ui/steer.js"
 import { toastError } from "../ui/toast.js"
 import { editableText } from "./edit.js"
 
@@ -21,6 +21,8 @@ export class RunHead {
   #bar = h("i", {})
   #barFrame = h("span", { class: "bar run-bar", role: "progressbar", "aria-label": "Done", "aria-valuemin": 0, "aria-valuemax": 100 })
   #stop = button("stop", "Stop", () => stopRuns([this.#run.id]))
+  #pause = button("pause", "Pause", () => pauseRuns([this.#run.id]))
+  #resume = button("play", "Resume", () => resumeRuns([this.#run.id]))
   #clone = h("a", { class: "button" }, icon("copy"), "Clone")
   #compare = h("a", { class: "button" }, icon("compare"), "Compare")
   #delete = button("trash", "Delete", () => this.#trash())
@@ -37,7 +39,7 @@ export class RunHead {
     this.#name = editableText(run.name, "h1", "Name of the run", 200, (name) => this.#change({ name }))
     this.#tags = editableText(run.tags.join(", "), "span", "Tags, comma between", 1000, (text) => this.#change({ tags: tagsOf(text) }), "add tags")
     const title = h("div", { class: "run-title" }, glyph(run, 16), this.#name.element)
-    const buttons = h("div", { class: "run-buttons" }, this.#stop, this.#compare, this.#clone, this.#delete, this.#restore)
+    const buttons = h("div", { class: "run-buttons" }, this.#resume, this.#pause, this.#stop, this.#compare, this.#clone, this.#delete, this.#restore)
     const line = h("div", { class: "run-line" }, this.#state.element, this.#line, this.#barFrame, h("span", { class: "run-tags" }, this.#tags.element))
     this.element = h("header", { class: "run-head" }, h("nav", { class: "small muted", "aria-label": "Where this is" }, h("a", { href: "/" }, "Runs"), ` / ${run.id}`), h("div", { class: "run-head-row" }, title, buttons), line, this.#error)
     this.update(run)
@@ -58,6 +60,9 @@ export class RunHead {
     this.#wasOpen ||= isOpen(run)
     this.#stop.hidden = !this.#wasOpen && !run.actions.includes("stop")
     forbid(this.#stop, run.actions.includes("stop") ? "" : isOpen(run) ? "This run is stopping." : "This run has ended.")
+    this.#resume.hidden = !run.actions.includes("resume")
+    this.#pause.hidden = !this.#wasOpen || !this.#resume.hidden
+    forbid(this.#pause, run.actions.includes("pause") ? "" : isOpen(run) ? "Only a run that trains can be paused." : "This run has ended.")
     this.#delete.hidden = Boolean(run.deleted_at)
     forbid(this.#delete, run.actions.includes("delete") ? "" : "A run that is queued or live must be stopped before it can be deleted.")
     this.#restore.hidden = !run.actions.includes("restore")

@@ -8,6 +8,16 @@ export async function stopRuns(ids) {
   await each(ids, async (id) => store.apply("run", await api.stop(id)), (done) => toast(`${plural(done, "run")} asked to stop.`))
 }
 
+/** Asks each of the runs to pause. */
+export async function pauseRuns(ids) {
+  await each(ids, async (id) => store.apply("run", await api.pause(id)), (done) => toast(`${plural(done, "run")} asked to pause.`))
+}
+
+/** Queues each of the paused runs again. */
+export async function resumeRuns(ids) {
+  await each(ids, async (id) => store.apply("run", await api.resume(id)), (done) => toast(`${plural(done, "run")} resumed.`))
+}
+
 /** Moves the runs to the trash; the toast has the way back. */
 export async function trashRuns(ids, afterUndo = () => {}) {
   await each(

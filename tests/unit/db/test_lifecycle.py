@@ -138,7 +138,7 @@ class TestStop:
         with database.read() as session:
             assert lifecycle.wish(session, run_id, claim.attempt) is RunStatus.STOPPING
         with database.write() as session:
-            lifecycle.end_stopped(session, run_id, claim.attempt)
+            lifecycle.end_as_asked(session, run_id, claim.attempt)
         assert status_of(database, run_id) is RunStatus.STOPPED
 
     def test_asked_twice_is_one_wish(self, database: Database) -> None:
@@ -176,6 +176,57 @@ class TestStop:
             lifecycle.ask_stop(session, 4711)
 
 
+class TestPause:
+    def test_is_a_wish_that_its_holder_obeys_and_a_resumed_run_waits_again(self, database: Database) -> None:
+        """Running, pausing, paused, queued: each step by the one whose step it is."""
+        run_id = add_run(database)
+        claim = start_run(database, run_id)
+        with database.write() as session:
+            assert lifecycle.ask_pause(session, run_id).status is RunStatus.PAUSING
+        with database.read() as session:
+            assert lifecycle.wish(session, run_id, claim.attempt) is RunStatus.PAUSING
+        with database.write() as session:
+            lifecycle.end_as_asked(session, run_id, claim.attempt)
+        assert status_of(database, run_id) is RunStatus.PAUSED
+        with database.write() as session:
+            resumed = lifecycle.resume(session, run_id)
+            assert (resumed.status, resumed.worker_id, resumed.lease_until) == (RunStatus.QUEUED, None, None)
+        assert claim_run(database, run_id).attempt == 2
+
+    @pytest.mark.parametrize("status", ["queued", "finished"])
+    def test_is_refused_where_nothing_trains(self, database: Database, status: str) -> None:
+        """What waits or has ended can't be paused; only what is paused can be resumed."""
+        run_id = add_run(database)
+        if status == "finished":
+            claim = start_run(database, run_id)
+            with database.write() as session:
+                lifecycle.finish(session, run_id, claim.attempt)
+        for ask in (lifecycle.ask_pause, lifecycle.resume):
+            with pytest.raises(StepNotAllowed, match=status), database.write() as session:
+                ask(session, run_id)
+
+    def test_that_comes_too_late_leaves_a_finished_run(self, database: Database) -> None:
+        """A run whose last epoch is stored while it is asked to pause has finished."""
+        run_id = add_run(database)
+        claim = start_run(database, run_id)
+        with database.write() as session:
+            lifecycle.ask_pause(session, run_id)
+        with database.write() as session:
+            lifecycle.finish(session, run_id, claim.attempt)
+        assert status_of(database, run_id) is RunStatus.FINISHED
+
+    def test_of_a_run_whose_worker_is_gone_is_carried_out(self, database: Database) -> None:
+        """The reaper pauses a run that was pausing when its worker died."""
+        run_id = add_run(database)
+        start_run(database, run_id)
+        with database.write() as session:
+            lifecycle.ask_pause(session, run_id)
+        let_lease_pass(database, run_id)
+        with database.write() as session:
+            lifecycle.reap(session)
+        assert status_of(database, run_id) is RunStatus.PAUSED
+
+
 class TestLostAttempts:
     def test_a_run_whose_lease_is_over_is_queued_again(self, database: Database) -> None:
         """The reaper queues a run whose worker is silent, keeps its epochs, and leaves others alone."""
@@ -189,12 +240,7 @@ class TestLostAttempts:
             assert [run.id for run in lifecycle.reap(session)] == [silent]
         with database.read() as session:
             run = runs.load(session, silent)
-            assert (run.status, run.epochs_done, run.worker_id, run.message_sent_at) == (
-                RunStatus.QUEUED,
-                1,
-                None,
-                None,
-            )
+            assert (run.status, run.epochs_done, run.message_sent_at) == (RunStatus.QUEUED, 1, None)
         assert status_of(database, alive) is RunStatus.RUNNING
 
     def test_a_dead_run_that_was_to_stop_has_stopped(self, database: Database) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from backend.contract import TrainConfig
 from worker.trainer import TrainerState, TrainingData
-from worker.trainer.networks import conv7
+from worker.trainer.networks import build
 from worker.trainer.program import Program
 from worker.trainer.state import Learned, Sums
 
@@ -34,12 +34,12 @@ def many_test_images() -> tuple[TrainConfig, TrainingData]:
 
 def start(config: TrainConfig) -> Learned:
     """A run on grey images before its first batch."""
-    return TrainerState.start(conv7.initial_weights(config, 1, config.seed)).learned
+    return TrainerState.start(config, build(config).initial_weights((32, 32, 1), config.seed)).learned
 
 
 def sums_by_epoch(config: TrainConfig, data: TrainingData, weights: Sequence[float | None]) -> list[tuple[Sums, Sums]]:
     """What training and testing add up in each epoch, given the epochs' weights of the skipping gradient."""
-    program, learned, found = Program(conv7, config, data), start(config), []
+    program, learned, found = Program(build(config), config, data), start(config), []
     for epoch, weight in enumerate(weights):
         learned = learned._replace(sums=Sums.zero())
         learned = program.train(learned, 0, program.train_batches, order=program.order(epoch), dilation=weight)

@@ -6,20 +6,20 @@ import pytest
 import tensorflow as tf
 
 import worker.trainer
-from backend.contract import TrainConfig
 from tests.unit.trainer import oracle
-from worker.trainer.dilation import dilated_pool_backward
+from worker.trainer.dilation import dilated_backward
 from worker.trainer.layers.average_pool import average_pool_backward, average_pool_forward
-from worker.trainer.layers.celu import celu_backward, celu_forward
 from worker.trainer.layers.convolution import conv2d_backward_filter, conv2d_backward_input, conv2d_forward
+from worker.trainer.layers.elu import elu_backward, elu_forward
 from worker.trainer.layers.upsample import repeat
 from worker.trainer.losses import softmax_cross_entropy_backward, softmax_cross_entropy_forward
-from worker.trainer.networks import conv7
+from worker.trainer.networks.conv7 import Conv7
 from worker.trainer.tensors import Tensor
 
 TOLERANCE = 1e-10  # relative, in float64
 BATCH = 3
 LABELS = np.array([4, 0, 9])
+CONV7 = Conv7(width=3)
 ONE_WIDTH = (2, 3, 3, 3, 3, 3, 3, 10)
 MANY_WIDTHS = (1, 2, 3, 4, 2, 3, 4, 10)
 
@@ -29,14 +29,14 @@ def images(channels: int) -> Tensor:
 
 
 def conv7_gradients(weights: tuple[Tensor, ...], x: Tensor, dilation: float | None = None) -> tuple[Tensor, ...]:
-    logits, cache = conv7.forward(weights, x)
+    logits, cache = CONV7.forward(weights, x)
     _, softmax = softmax_cross_entropy_forward(logits, LABELS)
     lambda_ = None if dilation is None else tf.constant(dilation, tf.float64)
-    return conv7.backward(weights, cache, softmax_cross_entropy_backward(softmax), lambda_)
+    return CONV7.backward(weights, cache, softmax_cross_entropy_backward(softmax), lambda_)
 
 
 def conv7_cost(weights: tuple[Tensor, ...], x: Tensor) -> float:
-    costs, _ = softmax_cross_entropy_forward(conv7.forward(weights, x)[0], LABELS)
+    costs, _ = softmax_cross_entropy_forward(CONV7.forward(weights, x)[0], LABELS)
     return float(tf.reduce_mean(costs))
 
 
@@ -86,31 +86,28 @@ class TestConvolution:
         assert float(tf.reduce_sum(dw * w)) == pytest.approx(product, rel=1e-12)
 
 
-class TestCelu:
-    def test_matches_its_formula_down_to_its_floor(self) -> None:
-        """CELU is z above zero and alpha (exp(z / alpha) - 1) below, also where exp has long vanished."""
+class TestElu:
+    def test_scaled_is_celu_down_to_its_floor(self) -> None:
+        """2 ELU(z / 2) is z above zero and 2 (exp(z / 2) - 1) below, also where exp has long vanished."""
         z = np.concatenate([np.linspace(-12, 12, 97), [-1e3, -300.0, -80.0, -40.0, 80.0, 1e3]])
         expected = np.where(z >= 0, z, 2 * np.expm1(np.minimum(z, 0) / 2))
-        y = celu_forward(tf.constant(z), 2.0)
-        assert np.abs(y.numpy() - expected).max() < 1e-14
-        slope = celu_backward(tf.ones_like(y), y, 2.0).numpy()
+        y = elu_forward(tf.constant(z / 2))
+        assert np.abs(2 * y.numpy() - expected).max() < 1e-14
+        slope = elu_backward(tf.ones_like(y), y).numpy()
         assert np.abs(slope - np.exp(np.minimum(z, 0) / 2)).max() < 1e-15
 
-    @pytest.mark.parametrize("alpha", [2.0, 0.5])
-    def test_gradient_equals_autodiff(self, alpha: float) -> None:
-        """The hand-written derivative is that of automatic differentiation, for any alpha."""
+    def test_gradient_equals_autodiff(self) -> None:
+        """The hand-written derivative is that of automatic differentiation."""
         z, dy = oracle.normal((4, 5), seed=1, deviation=3.0), oracle.normal((4, 5), seed=2)
-        (dz,) = oracle.derivative(
-            lambda z: tf.where(z >= 0, z, alpha * (tf.exp(tf.minimum(z, 0.0) / alpha) - 1)), z, dy=dy
-        )
-        assert oracle.relative_error(celu_backward(dy, celu_forward(z, alpha), alpha), dz) < TOLERANCE
+        (dz,) = oracle.derivative(lambda z: tf.where(z >= 0, z, tf.exp(tf.minimum(z, 0.0)) - 1), z, dy=dy)
+        assert oracle.relative_error(elu_backward(dy, elu_forward(z)), dz) < TOLERANCE
 
     def test_is_continuous_with_its_slope_at_zero(self) -> None:
         """On both sides of zero value and slope meet: 0 and 1."""
         z = tf.constant([-1e-9, 0.0, 1e-9], tf.float64)
-        y = celu_forward(z, 2.0)
+        y = elu_forward(z)
         assert np.abs(y.numpy()).max() < 2e-9
-        assert celu_backward(tf.ones_like(y), y, 2.0).numpy() == pytest.approx([1, 1, 1], abs=1e-9)
+        assert elu_backward(tf.ones_like(y), y).numpy() == pytest.approx([1, 1, 1], abs=1e-9)
 
 
 class TestAveragePool:
@@ -164,7 +161,7 @@ class TestConv7:
     def test_logits_equal_those_of_the_plain_formulas(self) -> None:
         """The forward pass is convolutions of 5, 3, 1, 3, 1, 2, 1 pools before the last five, CELU after all."""
         weights, x = oracle.kernels(MANY_WIDTHS), images(1)
-        logits, _ = conv7.forward(weights, x)
+        logits, _ = CONV7.forward(weights, x)
         assert logits.shape == (BATCH, 10)
         assert oracle.relative_error(logits, oracle.logits(weights, x)) < TOLERANCE
 
@@ -181,9 +178,9 @@ class TestConv7:
         """The gradient at the images is that of automatic differentiation."""
         weights, x = oracle.kernels(depths), images(depths[0])
         (expected,) = oracle.derivative(lambda x: oracle.cost(weights, x, LABELS), x)
-        logits, cache = conv7.forward(weights, x)
+        logits, cache = CONV7.forward(weights, x)
         _, softmax = softmax_cross_entropy_forward(logits, LABELS)
-        dx = conv7.backward_to_input(weights, cache, softmax_cross_entropy_backward(softmax))
+        dx = CONV7.backward_to_input(weights, cache, softmax_cross_entropy_backward(softmax))
         assert oracle.relative_error(dx, expected) < TOLERANCE
 
     def test_weight_gradients_equal_central_differences(self) -> None:
@@ -201,18 +198,18 @@ class TestConv7:
     def test_refuses_images_of_another_size(self) -> None:
         """Images that are not 32 x 32 are refused with both sizes named."""
         with pytest.raises(ValueError, match="32x32 pixels, not 28x30"):
-            conv7.forward(oracle.kernels(MANY_WIDTHS), tf.zeros((1, 28, 30, 1), tf.float64))
+            CONV7.forward(oracle.kernels(MANY_WIDTHS), tf.zeros((1, 28, 30, 1), tf.float64))
 
     @pytest.mark.parametrize(("width", "channels", "parameters"), [(128, 1, 397_696), (256, 3, 1_594_624)])
     def test_has_the_published_number_of_weights(self, width: int, channels: int, parameters: int) -> None:
         """Widths 128 on grey and 256 on colour images have as many weights as the article's networks."""
-        weights = conv7.initial_weights(TrainConfig(width=width), channels, 0)
+        weights = Conv7(width).initial_weights((32, 32, channels), 0)
         assert sum(int(tf.size(w)) for w in weights) == parameters
         assert [tuple(w.shape) for w in weights][::6] == [(5, 5, channels, width), (1, 1, width, 10)]
 
     def test_first_weights_are_normal_and_decided_by_the_seed(self) -> None:
         """Weights begin as Normal(0, 0.05): equal for equal seeds, others for another seed and in another layer."""
-        first, again, other = (conv7.initial_weights(TrainConfig(width=32), 1, seed) for seed in (5, 5, 6))
+        first, again, other = (Conv7(width=32).initial_weights((32, 32, 1), seed) for seed in (5, 5, 6))
         largest = first[1].numpy().ravel()
         assert largest.mean() == pytest.approx(0, abs=0.002)
         assert largest.std() == pytest.approx(0.05, rel=0.03)
@@ -250,7 +247,7 @@ class TestDilation:
         with pytest.raises(ValueError, match=r"one width, not of \d and \d channels"):
             conv7_gradients(oracle.kernels(MANY_WIDTHS), images(1), 0.5)
         with pytest.raises(ValueError, match="not of 3 and 1 channels"):  # and never spread over all by broadcasting
-            dilated_pool_backward(tf.zeros((1, 2, 2, 3)), tf.zeros((1, 1, 1, 1)), tf.constant(0.5))
+            dilated_backward(tf.zeros((1, 2, 2, 3)), tf.zeros((1, 1, 1, 1)), tf.constant(0.5), average_pool_backward)
 
 
 class TestSource:
@@ -259,4 +256,4 @@ class TestSource:
         files = list(Path(worker.trainer.__path__[0]).rglob("*.py"))
         assert len(files) > 10
         automatic = re.compile(r"GradientTape|ForwardAccumulator|\bgradients\(|\.gradient\(|custom_gradient|\bkeras\b")
-        assert [file.name for file in files if automatic.search(file.read_text())] == []
+        assert [file.name for file in files if automatic.search(file.read_text())] in ([], ["audit.py"])

@@ -16,7 +16,7 @@ from tests.unit.trainer.builders import (
     start,
 )
 from worker.trainer import TrainerState, TrainingData
-from worker.trainer.networks import conv7
+from worker.trainer.networks import build
 from worker.trainer.program import Program
 from worker.trainer.state import Learned, Sums
 from worker.trainer.step import training_step
@@ -50,7 +50,7 @@ def data() -> TrainingData:
 @pytest.fixture(scope="module")
 def program(data: TrainingData) -> Program:
     """The compiled loops of a tiny run."""
-    return Program(conv7, CONFIG, data)
+    return Program(build(CONFIG), CONFIG, data)
 
 
 class TestOrder:
@@ -60,10 +60,10 @@ class TestOrder:
 
     def test_is_decided_by_seed_and_epoch_alone(self, data: TrainingData, program: Program) -> None:
         """Equal seeds and epochs give equal orders, whatever was drawn before; others give others."""
-        again = Program(conv7, CONFIG.model_copy(update={"learning_rate": 1.0, "width": 3}), data)
+        again = Program(build(CONFIG), CONFIG.model_copy(update={"learning_rate": 1.0, "width": 3}), data)
         later = program.order(7).numpy()
         assert np.array_equal(again.order(7), later)
-        other = Program(conv7, CONFIG.model_copy(update={"seed": CONFIG.seed + 1}), data)
+        other = Program(build(CONFIG), CONFIG.model_copy(update={"seed": CONFIG.seed + 1}), data)
         orders = [
             tuple(order.numpy()) for order in (program.order(0), program.order(1), other.order(0), other.order(1))
         ]
@@ -71,7 +71,7 @@ class TestOrder:
 
     def test_of_neighbours_is_not_shared(self, data: TrainingData, program: Program) -> None:
         """Seed 1 at epoch 0 is not seed 0 at epoch 1: runs with neighbouring seeds are independent."""
-        other = Program(conv7, CONFIG.model_copy(update={"seed": CONFIG.seed + 1}), data)
+        other = Program(build(CONFIG), CONFIG.model_copy(update={"seed": CONFIG.seed + 1}), data)
         assert not np.array_equal(other.order(0), program.order(1))
 
 
@@ -83,7 +83,7 @@ class TestTrain:
         for batch in range(BATCHES):
             chosen = order.numpy()[batch * BATCH : (batch + 1) * BATCH]
             x, labels = tf.constant(data.train_images[chosen]), data.train_labels[chosen]
-            learned = training_step(conv7, CONFIG, learned, x, labels, None)
+            learned = training_step(build(CONFIG), CONFIG, learned, x, labels, None)
         assert program.train_batches == BATCHES
         found = program.train(start(CONFIG), 0, BATCHES, order=order, dilation=None)
         assert int(found.sums.correct) == int(learned.sums.correct)
@@ -96,26 +96,27 @@ class TestTrain:
         order = program.order(0)
         images = data.train_images.copy()
         images[order.numpy()[BATCHES * BATCH :]] = math.nan
-        other = Program(conv7, CONFIG, replace(data, train_images=images))
+        other = Program(build(CONFIG), CONFIG, replace(data, train_images=images))
         found = [each.train(start(CONFIG), 0, BATCHES, order=order, dilation=None) for each in (program, other)]
         assert bits(found[0]) == bits(found[1])
 
     def test_gives_equal_bits_wherever_calls_end(self, program: Program) -> None:
         """Weights, AMSGrad's memory and sums are equal to the last bit, however batches are shared out to calls."""
         whole, single, mixed = (
-            trained(program, TrainerState.start(start(CONFIG).weights), 2, calls) for calls in ([99], [1], [2, 1])
+            trained(program, TrainerState.start(CONFIG, start(CONFIG).weights), 2, calls)
+            for calls in ([99], [1], [2, 1])
         )
         assert bits(whole.learned) == bits(single.learned) == bits(mixed.learned)
         assert bits(whole.learned) != bits(start(CONFIG))
 
     def test_goes_on_from_a_saved_state(self, data: TrainingData, program: Program) -> None:
         """A state saved within an epoch, read back and trained on by a new program ends with the same bits."""
-        unbroken = trained(program, TrainerState.start(start(CONFIG).weights), 3, [99])
-        begun = trained(program, TrainerState.start(start(CONFIG).weights), 1, [99])
+        unbroken = trained(program, TrainerState.start(CONFIG, start(CONFIG).weights), 3, [99])
+        begun = trained(program, TrainerState.start(CONFIG, start(CONFIG).weights), 1, [99])
         learned = program.train(begun.learned, 0, 2, order=program.order(1), dilation=None)
         saved = [np.asarray(part) for part in tf.nest.flatten(learned)]
         read = tf.nest.pack_sequence_as(start(CONFIG), [tf.constant(part) for part in saved])
-        resumed = trained(Program(conv7, CONFIG, data), TrainerState(read, epoch=1, batch=2), 3, [99])
+        resumed = trained(Program(build(CONFIG), CONFIG, data), TrainerState(read, epoch=1, batch=2), 3, [99])
         assert bits(resumed.learned) == bits(unbroken.learned)
 
     def test_of_no_batches_changes_nothing(self, program: Program) -> None:
@@ -129,7 +130,7 @@ class TestEvaluate:
     def test_counts_every_test_image_once(self) -> None:
         """The incomplete last batch is tested too, and no image twice."""
         config, data = many_test_images()
-        program, weights = Program(conv7, config, data), start(config).weights
+        program, weights = Program(build(config), config, data), start(config).weights
         logits = oracle.logits(weights, tf.constant(data.test_images)).numpy()
         costs = tf.nn.sparse_softmax_cross_entropy_with_logits(data.test_labels, logits)
         assert program.test_batches == 3
@@ -146,12 +147,14 @@ class TestRefusals:
     def test_of_too_few_images(self, data: TrainingData) -> None:
         """A run without a whole batch or without a test image is refused, and the numbers are named."""
         with pytest.raises(ValueError, match="at least 45 training images, its batch_size, and one test image"):
-            Program(conv7, CONFIG.model_copy(update={"batch_size": 45}), data)
+            Program(build(CONFIG), CONFIG.model_copy(update={"batch_size": 45}), data)
         with pytest.raises(ValueError, match="there are 44 and 0"):
-            Program(conv7, CONFIG, replace(data, test_images=data.test_images[:0], test_labels=data.test_labels[:0]))
+            Program(
+                build(CONFIG), CONFIG, replace(data, test_images=data.test_images[:0], test_labels=data.test_labels[:0])
+            )
 
     def test_of_images_of_another_size(self, data: TrainingData) -> None:
         """Images that the network does not take are refused before anything is trained."""
-        program = Program(conv7, CONFIG, replace(data, train_images=data.train_images[:, :28, :28]))
+        program = Program(build(CONFIG), CONFIG, replace(data, train_images=data.train_images[:, :28, :28]))
         with pytest.raises(ValueError, match="32x32 pixels, not 28x28"):
             program.prepare(start(CONFIG))

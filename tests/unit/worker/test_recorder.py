@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from backend.contract import Phase, Progress, RunStatus, Stopped
+from backend.contract import EpochReport, Phase, Progress, RunStatus, Stopped
 from backend.db import epochs, lifecycle, migrate, runs
 from backend.db.engine import Database
 from backend.errors import AttemptSuperseded
@@ -119,12 +119,14 @@ class TestTheRecorder:
         assert attempt.epochs == []
         assert attempt.status is RunStatus.STARTING
 
-    @pytest.mark.parametrize("cost", ["train_cost", "test_cost"])
-    def test_finishes_no_run_that_diverged_at_the_end(self, database: FaultyDatabase, cost: str) -> None:
+    @pytest.mark.parametrize(
+        "diverged", [epoch_report(1, train_cost=float("nan")), epoch_report(1, test_cost=float("inf"))]
+    )
+    def test_finishes_no_run_that_diverged_at_the_end(self, database: FaultyDatabase, diverged: EpochReport) -> None:
         """A last epoch whose cost is no number is stored, and the run is not finished by it."""
         attempt = Attempt(database)
         attempt.recorder.add(epoch_report(0))
-        attempt.recorder.add(epoch_report(1, **{cost: float("nan")}))
+        attempt.recorder.add(diverged)
         assert attempt.epochs == [0, 1]
         assert attempt.status is RunStatus.RUNNING
 

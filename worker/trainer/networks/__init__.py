@@ -1,29 +1,15 @@
-"""The networks there are. Each is a module with the functions that `Network` lists, and is named once in NETWORKS."""
-
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+"""The networks there are: a module each, and named once in `build`."""
 
 from backend import contract
-from worker.trainer.networks import conv7
-from worker.trainer.tensors import Tensor
+from worker.trainer.networks.conv7 import Conv7
+from worker.trainer.networks.mlp import Mlp
+from worker.trainer.networks.network import Network
+
+__all__ = ["Network", "build"]
 
 
-class Network(Protocol):
-    """A network whose backward passes are written by hand. Weights are passed, never kept."""
-
-    def initial_weights(self, config: contract.TrainConfig, channels: int, seed: int) -> tuple[Tensor, ...]:
-        """The weights before training, in the order of the layers."""
-
-    def forward(self, weights: Sequence[Tensor], x: Tensor) -> tuple[Tensor, Any]:
-        """The logits [batch, classes] of images [batch, height, width, channels], and what the way back needs."""
-
-    def backward_to_input(self, weights: Sequence[Tensor], cache: Any, dlogits: Tensor) -> Tensor:
-        """The loss gradient at the images, and none at the weights."""
-
-    def backward(
-        self, weights: Sequence[Tensor], cache: Any, dlogits: Tensor, dilation: Tensor | None = None
-    ) -> tuple[Tensor, ...]:
-        """The loss gradient at the weights; with `dilation`, by the dilated rule with that lambda."""
-
-
-NETWORKS: Mapping[contract.Network, Network] = {contract.Network.CONV7: conv7}
+def build(config: contract.TrainConfig) -> Network:
+    """The network that a configuration asks for."""
+    if config.network is contract.Network.CONV7:
+        return Conv7(config.width, config.quirks)
+    return Mlp(config.width)

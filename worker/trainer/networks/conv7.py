@@ -10,16 +10,17 @@ layer   kernel   in -> out                  average pool before it    map
   7       1      width -> 10                       yes                 1
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from backend.contract import TrainConfig
-from worker.trainer.dilation import dilated_pool_backward
+from backend.contract import Quirk
+from worker.trainer.dilation import dilated_backward
 from worker.trainer.layers.average_pool import average_pool_backward, average_pool_forward
-from worker.trainer.layers.celu import celu_backward, celu_forward
 from worker.trainer.layers.convolution import conv2d_backward_filter, conv2d_backward_input, conv2d_forward
+from worker.trainer.layers.elu import elu_backward, elu_backward_slope_2, elu_forward
+from worker.trainer.layers.upsample import repeat
 from worker.trainer.tensors import Tensor
 
 SIDE = 32  # pixels; five pools leave one
@@ -47,122 +48,146 @@ LAYERS = (
 
 
 class LayerCache(NamedTuple):
-    """What the way back through a layer needs."""
+    """What the way back through a layer needs; both are those of the network over ALPHA."""
 
     x: Tensor  # [batch, height, width, in], the convolution's input
     y: Tensor  # [batch, height, width, out], after CELU
 
 
-def initial_weights(config: TrainConfig, channels: int, seed: int) -> tuple[Tensor, ...]:
-    """Kernels drawn from Normal(0, 0.05); equal seeds give equal kernels on every device.
+class Conv7:
+    """The seven layers, computed over ALPHA: with CELU_a(x) = a ELU(x / a) they are ELU's between scaled ends.
+
+    Convolutions and pools are linear, so the input is divided by ALPHA once and the logits are multiplied by it. The
+    gradients at the kernels stay the same: inputs are ALPHA times smaller, gradients behind them ALPHA times larger.
 
     Args:
-        config: its width is the number of channels of every hidden layer.
-        channels: of the images.
-        seed: 0 to 2^31 - 1.
-
-    Returns:
-        For each layer [kernel, kernel, in, out].
+        width: channels of every hidden layer.
+        quirks: celu_slope_2 and pool_gradient_unscaled change the way back.
     """
-    depths = [channels] + [config.width] * (len(LAYERS) - 1) + [CLASSES]
-    return tuple(
-        tf.random.stateless_normal(
-            [layer.kernel, layer.kernel, depths[k], depths[k + 1]], (seed, k), stddev=WEIGHT_DEVIATION, alg="philox"
+
+    layers = tuple(slice(k, k + 1) for k in range(len(LAYERS)))
+
+    def __init__(self, width: int, quirks: Collection[Quirk] = ()) -> None:
+        self._width = width
+        self._elu_backward = elu_backward_slope_2 if Quirk.CELU_SLOPE_2 in quirks else elu_backward
+        self._pool_backward = _repeat_2 if Quirk.POOL_GRADIENT_UNSCALED in quirks else average_pool_backward
+
+    def values_per_image(self, image: Sequence[int]) -> int:
+        """How many numbers the largest map of one image [height, width, channels] has."""
+        return image[0] * image[1] * max(image[2], self._width)
+
+    def initial_weights(self, image: Sequence[int], seed: int) -> tuple[Tensor, ...]:
+        """Kernels drawn from Normal(0, 0.05); equal seeds give equal kernels on every device.
+
+        Args:
+            image: height, width and channels.
+            seed: 0 to 2^31 - 1.
+
+        Returns:
+            For each layer [kernel, kernel, in, out].
+        """
+        depths = [image[2]] + [self._width] * (len(LAYERS) - 1) + [CLASSES]
+        return tuple(
+            tf.random.stateless_normal(
+                [layer.kernel, layer.kernel, depths[k], depths[k + 1]], (seed, k), stddev=WEIGHT_DEVIATION, alg="philox"
+            )
+            for k, layer in enumerate(LAYERS)
         )
-        for k, layer in enumerate(LAYERS)
-    )
 
+    def forward(self, weights: Sequence[Tensor], x: Tensor) -> tuple[Tensor, tuple[LayerCache, ...]]:
+        """The logits of images, and what the way back needs.
 
-def forward(weights: Sequence[Tensor], x: Tensor) -> tuple[Tensor, tuple[LayerCache, ...]]:
-    """The logits of images, and what the way back needs.
+        Args:
+            weights: for each layer [kernel, kernel, in, out].
+            x: [batch, 32, 32, channels].
 
-    Args:
-        weights: for each layer [kernel, kernel, in, out].
-        x: [batch, 32, 32, channels].
+        Returns:
+            logits: [batch, 10].
+            cache: of each layer.
 
-    Returns:
-        logits: [batch, 10].
-        cache: of each layer.
+        Raises:
+            ValueError: the images have another size.
+        """
+        if tuple(x.shape[1:3]) != (SIDE, SIDE):
+            raise ValueError(f"conv7 takes images of {SIDE}x{SIDE} pixels, not {x.shape[1]}x{x.shape[2]}.")
+        x = x / ALPHA
+        cache = []
+        for layer, w in zip(LAYERS, weights, strict=True):
+            if layer.pool:
+                x = average_pool_forward(x)
+            y = elu_forward(conv2d_forward(x, w))
+            cache.append(LayerCache(x, y))
+            x = y
+        return tf.reshape(ALPHA * x, [-1, CLASSES]), tuple(cache)
 
-    Raises:
-        ValueError: the images have another size.
-    """
-    if tuple(x.shape[1:3]) != (SIDE, SIDE):
-        raise ValueError(f"conv7 takes images of {SIDE}x{SIDE} pixels, not {x.shape[1]}x{x.shape[2]}.")
-    cache = []
-    for layer, w in zip(LAYERS, weights, strict=True):
-        if layer.pool:
-            x = average_pool_forward(x)
-        y = celu_forward(conv2d_forward(x, w), ALPHA)
-        cache.append(LayerCache(x, y))
-        x = y
-    return tf.reshape(x, [-1, CLASSES]), tuple(cache)
+    def backward_to_input(self, weights: Sequence[Tensor], cache: Sequence[LayerCache], dlogits: Tensor) -> Tensor:
+        """The loss gradient at the images; none at the weights is computed.
 
+        Args:
+            weights: as in forward.
+            cache: what forward gave.
+            dlogits: [batch, 10], the loss gradient at the logits.
 
-def backward_to_input(weights: Sequence[Tensor], cache: Sequence[LayerCache], dlogits: Tensor) -> Tensor:
-    """The loss gradient at the images; none at the weights is computed.
+        Returns:
+            dx: [batch, 32, 32, channels].
+        """
+        dy = _as_map(dlogits)
+        for layer, w, (x, y) in zip(reversed(LAYERS), reversed(weights), reversed(cache), strict=True):
+            dx = conv2d_backward_input(self._elu_backward(dy, y), x, w)
+            dy = self._pool_backward(dx) if layer.pool else dx
+        return dy / ALPHA
 
-    Args:
-        weights: as in forward.
-        cache: what forward gave.
-        dlogits: [batch, 10], the loss gradient at the logits.
+    def backward(
+        self,
+        weights: Sequence[Tensor],
+        cache: Sequence[LayerCache],
+        dlogits: Tensor,
+        dilation: Tensor | None = None,
+    ) -> tuple[Tensor, ...]:
+        """The loss gradient at the weights, or with `dilation` what the dilated rule puts in its place.
 
-    Returns:
-        dx: [batch, 32, 32, channels].
-    """
-    dy = _as_map(dlogits)
-    for layer, w, (x, y) in zip(reversed(LAYERS), reversed(weights), reversed(cache), strict=True):
-        dx = conv2d_backward_input(celu_backward(dy, y, ALPHA), x, w)
-        dy = average_pool_backward(dx) if layer.pool else dx
-    return dy
+        B_k is the way back through layer k, G_k the gradient at the input of its convolution, U_r repeats r x r:
 
+            G_7 = B_7(dlogits);   G_6 = B_6(U_2 G_7 / 4)
+            G_k = B_k(U_2 G_{k+1} / 4  +  dilation U_4 G_{k+2} / 16)    k = 5, 4, 3, 2
+            G_1 = B_1(G_2)                                              never computed: the images are given
 
-def backward(
-    weights: Sequence[Tensor], cache: Sequence[LayerCache], dlogits: Tensor, dilation: Tensor | None = None
-) -> tuple[Tensor, ...]:
-    """The loss gradient at the weights, or with `dilation` what the dilated rule puts in its place.
+        Args:
+            weights: as in forward.
+            cache: what forward gave.
+            dlogits: [batch, 10], the loss gradient at the logits.
+            dilation: [], lambda; None for the gradient itself.
 
-    B_k is the way back through layer k, G_k the gradient at the input of its convolution, U_r repeats r x r:
+        Returns:
+            dw: for each layer, the shape of its weights.
+        """
+        dy = _as_map(dlogits)
+        dx_later = None  # G_{k+1}, seen from layer k
+        gradients = []
+        for k in reversed(range(len(LAYERS))):
+            w, (x, y) = weights[k], cache[k]
+            dz = self._elu_backward(dy, y)
+            gradients.append(conv2d_backward_filter(dz, x, w))
+            if k == 0:
+                break
+            dx = conv2d_backward_input(dz, x, w)
+            dy = self._output_gradient(k, dx, dx_later, dilation)
+            dx_later = dx
+        return tuple(reversed(gradients))
 
-        G_7 = B_7(dlogits);   G_6 = B_6(U_2 G_7 / 4)
-        G_k = B_k(U_2 G_{k+1} / 4  +  dilation U_4 G_{k+2} / 16)    k = 5, 4, 3, 2
-        G_1 = B_1(G_2)                                              never computed: the images are given
-
-    Args:
-        weights: as in forward.
-        cache: what forward gave.
-        dlogits: [batch, 10], the loss gradient at the logits.
-        dilation: [], lambda; None for the gradient itself.
-
-    Returns:
-        dw: for each layer, the shape of its weights.
-
-    Raises:
-        ValueError: dilation between layers of unequal width.
-    """
-    dy = _as_map(dlogits)
-    dx_later = None  # G_{k+1}, seen from layer k
-    gradients = []
-    for k in reversed(range(len(LAYERS))):
-        w, (x, y) = weights[k], cache[k]
-        dz = celu_backward(dy, y, ALPHA)
-        gradients.append(conv2d_backward_filter(dz, x, w))
-        if k == 0:
-            break
-        dx = conv2d_backward_input(dz, x, w)
-        dy = _output_gradient(k, dx, dx_later, dilation)
-        dx_later = dx
-    return tuple(reversed(gradients))
-
-
-def _output_gradient(k: int, dx: Tensor, dx_later: Tensor | None, dilation: Tensor | None) -> Tensor:
-    """The gradient at the output of layer k - 1, from those at the inputs of layers k and k + 1 (0-based)."""
-    if not LAYERS[k].pool:
-        return dx
-    if dilation is None or dx_later is None:
-        return average_pool_backward(dx)
-    return dilated_pool_backward(dx, dx_later, dilation)
+    def _output_gradient(self, k: int, dx: Tensor, dx_later: Tensor | None, dilation: Tensor | None) -> Tensor:
+        """The gradient at the output of layer k - 1, from those at the inputs of layers k and k + 1 (0-based)."""
+        if not LAYERS[k].pool:
+            return dx
+        if dilation is None or dx_later is None:
+            return self._pool_backward(dx)
+        return dilated_backward(dx, dx_later, dilation, self._pool_backward)
 
 
 def _as_map(dlogits: Tensor) -> Tensor:
-    return tf.reshape(dlogits, [-1, 1, 1, CLASSES])
+    return tf.reshape(ALPHA * dlogits, [-1, 1, 1, CLASSES])
+
+
+def _repeat_2(dy: Tensor) -> Tensor:
+    # What the article's scripts put in the place of the average pool's derivative: the division by 4 is left out.
+    return repeat(dy, 2)

@@ -1,0 +1,103 @@
+import pytest
+from fastapi.testclient import TestClient
+
+from backend.contract import CheckpointFile
+from backend.db import checkpoints, epochs, lifecycle
+from backend.db.engine import Database
+from tests.builders import add_run, epoch_report, start_run
+
+
+@pytest.fixture
+def parent(database: Database) -> int:
+    """A finished run of two epochs."""
+    run_id = add_run(database, width=4, epochs=2)
+    claim = start_run(database, run_id)
+    with database.write() as session:
+        for number in range(2):
+            epochs.append(session, run_id, claim.attempt, epoch_report(number, state_hash=f"{number}" * 64))
+        checkpoints.add(session, run_id, claim.attempt, CheckpointFile("gone.npz", 2, 0, 5, "f" * 64, "1" * 64))
+        lifecycle.finish(session, run_id, claim.attempt)
+    return run_id
+
+
+class TestBranch:
+    @pytest.mark.parametrize(
+        ("body", "words"),
+        [
+            ({"epoch": 3}, "epoch is 3, but a branch of run 1 can begin after one of its epochs 1 to 2."),
+            ({"epoch": 1, "config": {"width": 8}}, "width can't be changed in a branch"),
+            ({"epoch": 1, "config": {"learning_rate": -1}}, "learning_rate: Input should be greater than 0 (sent: -1)"),
+            ({"epoch": 1, "config": {"learning_rat": 1}}, "learning_rat"),
+            ({"epoch": 2}, "epochs is 2; a branch after epoch 2 needs more."),
+            ({"epoch": 0}, "epoch: Input should be greater than or equal to 1"),
+            ({"epoch": 1, "config": {"batch_size": 4000}}, "batch_size is 4000"),
+        ],
+    )
+    def test_that_can_not_be_is_refused(
+        self, client: TestClient, parent: int, body: dict[str, object], words: str
+    ) -> None:
+        """An epoch that is not there, or a change that does not fit, is a 422 with a sentence, and makes no run."""
+        answer = client.post(f"/api/runs/{parent}/branch", json=body)
+        assert answer.status_code == 422
+        assert words in answer.json()["error"]["message"]
+        assert client.get("/api/runs").json()["total"] == 1
+
+    def test_is_a_run_that_begins_later(self, client: TestClient, parent: int) -> None:
+        """A branch is queued with its parent's configuration, its changes, and its parent's epochs behind it."""
+        answer = client.post(
+            f"/api/runs/{parent}/branch", json={"epoch": 1, "config": {"epochs": 5, "epsilon": 0}, "name": "calm"}
+        )
+        assert answer.status_code == 201
+        child = answer.json()
+        assert (child["name"], child["parent_id"], child["start_epoch"], child["latest"]) == ("calm", parent, 1, None)
+        assert (child["config"]["epsilon"], child["config"]["width"], child["config"]["epochs"]) == (0, 4, 5)
+        assert client.get(f"/api/runs/{parent}").json()["children"] == [child["id"]]
+
+    def test_of_a_run_without_epochs_is_refused(self, client: TestClient, database: Database) -> None:
+        """Nothing can branch off a run that has not finished an epoch, and its actions do not offer it."""
+        run_id = add_run(database)
+        assert client.get(f"/api/runs/{run_id}").json()["actions"] == ["stop"]
+        assert client.post(f"/api/runs/{run_id}/branch", json={"epoch": 1}).status_code == 422
+
+
+class TestReproduction:
+    def test_tells_the_first_epoch_that_differs(self, client: TestClient, database: Database, parent: int) -> None:
+        """Epoch 1 has another hash and accuracy: that epoch and both names are told; before it nothing is."""
+        again = client.post(f"/api/runs/{parent}/reproduce").json()
+        claim = start_run(database, again["id"])
+        with database.write() as session:
+            epochs.append(session, again["id"], claim.attempt, epoch_report(0, state_hash="0" * 64))
+        told = client.get(f"/api/runs/{again['id']}").json()["reproduction"]
+        assert told == {"epochs_compared": 1, "first_difference": None, "differs_in": []}
+        with database.write() as session:
+            epochs.append(session, again["id"], claim.attempt, epoch_report(1, state_hash="a" * 64, test_accuracy=0.1))
+        told = client.get(f"/api/runs/{again['id']}").json()["reproduction"]
+        assert told == {"epochs_compared": 2, "first_difference": 1, "differs_in": ["state_hash", "test_accuracy"]}
+
+
+class TestCheckpoints:
+    def test_are_listed_and_one_whose_file_is_elsewhere_is_a_404(self, client: TestClient, parent: int) -> None:
+        """The list comes from the database; a file that is not on this host is said so."""
+        (entry,) = client.get(f"/api/runs/{parent}/checkpoints").json()
+        assert (entry["epochs_done"], entry["size"], entry["state_hash"]) == (2, 5, "1" * 64)
+        answer = client.get(f"/api/runs/{parent}/checkpoints/{entry['id']}/file")
+        assert answer.status_code == 404
+        assert "gone.npz" in answer.json()["error"]["message"]
+        assert client.get(f"/api/runs/{parent}/checkpoints/{entry['id'] + 1}/file").status_code == 404
+
+
+class TestPause:
+    def test_is_offered_while_a_run_trains(self, client: TestClient, database: Database) -> None:
+        """A running run can be paused; one that is queued answers 409 with a sentence."""
+        run_id = add_run(database)
+        refused = client.post(f"/api/runs/{run_id}/pause")
+        assert refused.status_code == 409
+        assert "only a run that trains can be paused" in refused.json()["error"]["message"]
+        claim = start_run(database, run_id)
+        assert client.get(f"/api/runs/{run_id}").json()["actions"] == ["stop", "pause"]
+        assert client.post(f"/api/runs/{run_id}/pause").json()["status"] == "pausing"
+        with database.write() as session:
+            lifecycle.end_as_asked(session, run_id, claim.attempt)
+        assert client.get(f"/api/runs/{run_id}").json()["actions"] == ["stop", "resume", "delete"]
+        resumed = client.post(f"/api/runs/{run_id}/resume").json()
+        assert (resumed["status"], resumed["recovering"]) == ("queued", False)
