@@ -60,6 +60,16 @@ class LaunchRequest(BaseModel):
         return [self.config.seed + offset for offset in range(self.seeds)]
 
 
+class EstimateInfo(Answer):
+    """How long a launch is likely to take, by runs of its kind on this machine; null: none was measured yet."""
+
+    runs: int
+    epoch_seconds: float | None = Field(description="Of the longest of the runs.")
+    run_seconds: float | None = Field(description="Of the longest of the runs.")
+    total_seconds: float | None = Field(description="From the first start to the last end, with all slots free.")
+    based_on: list[int] = Field(description="The runs whose epochs were measured.")
+
+
 class RunChange(BaseModel):
     """What may be changed of a run: what it is called, never what it computes."""
 

@@ -24,11 +24,13 @@ export const api = {
   log: (id, signal) => get(`/runs/${id}/log`, {}, signal),
   figure: (name, query, signal) => get(`/figures/${name}`, query, signal),
   presets: (signal) => get("/presets", {}, signal),
+  references: (signal) => get("/references", {}, signal),
   schema: (signal) => get("/schema", {}, signal),
   datasets: (signal) => get("/datasets", {}, signal),
   workers: (signal) => get("/workers", {}, signal),
   /** The same key for the same form: a launch that is sent twice makes its runs once. */
   launch: (order, key) => send("POST", "/runs", order, { "Idempotency-Key": key }),
+  estimate: (order) => send("POST", "/estimates", order),
   logIn: (token) => send("POST", "/session", { token }),
 }
 
