@@ -144,6 +144,11 @@ class TrainConfig(BaseModel):
         description="Of the pass that finds the adversarial direction, by signs alone; empty: as precision.",
         json_schema_extra=_FOLDED,
     )
+    xla: bool = Field(
+        False,
+        description="Compile the training step with XLA: on a GPU it may win, on a CPU it loses.",
+        json_schema_extra=_FOLDED,
+    )
     quirks: tuple[Quirk, ...] = Field(
         (),
         description="Arithmetic of the article's scripts of 2018 to bring back; none: its formulas, exactly.",

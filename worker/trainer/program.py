@@ -87,7 +87,7 @@ def _training_loop(network: Network, config: TrainConfig, data: TrainingData) ->
     images, labels, size = tf.constant(data.train_images), tf.constant(data.train_labels), config.batch_size
     dilated = config.backprop is Backprop.DILATED
 
-    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+    @tf.function(autograph=False, jit_compile=config.xla)  # type: ignore[untyped-decorator]
     def run(learned: Learned, order: Tensor, first: Tensor, batches: Tensor, dilation: Tensor) -> Learned:
         def body(batch: Tensor, learned: Learned) -> tuple[Tensor, Learned]:
             chosen = tf.slice(order, [batch * size], [size])
