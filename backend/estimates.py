@@ -57,4 +57,4 @@ def estimate(config: TrainConfig, measured: Sequence[Measurement]) -> Estimate |
 
 
 def _kind(config: TrainConfig) -> tuple[object, ...]:
-    return config.network, config.precision, bool(config.quirks)
+    return config.network, config.precision, config.xla, bool(config.quirks)

@@ -1,7 +1,7 @@
 """A run's checkpoints: written after each epoch, taken up again by a later attempt, by a branch from its parent."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from backend.contract import CheckpointFile, Phase, Progress, Stopped, TrainConfig
@@ -26,10 +26,8 @@ class StopAsked(Exception):
 class Shelf:
     """The folder of one run's checkpoints, as one attempt uses it."""
 
-    def __init__(self, claim: Claim, settings: Settings, recorder: Recorder) -> None:
+    def __init__(self, claim: Claim, settings: Settings) -> None:
         self._claim = claim
-        self._settings = settings
-        self._recorder = recorder
         self._folder = settings.checkpoints_dir(claim.run_id)
 
     def save(self, state: trainer.TrainerState) -> CheckpointFile:
@@ -50,9 +48,9 @@ class Shelf:
             state_hash=trainer.checkpoint.state_hash(state.learned),
         )
 
-    def clear(self) -> None:
-        """Delete the checkpoints that need not be kept."""
-        for name in self._recorder.prune(self._settings.keep_checkpoints, self._settings.keep_every):
+    def clear(self, names: Collection[str]) -> None:
+        """Delete the files of checkpoints that are no longer kept."""
+        for name in names:
             (self._folder / name).unlink(missing_ok=True)
 
 

@@ -65,7 +65,7 @@ class TestResumption:
         service.wait_for(run["id"], "finished")
         listed = service.client.get(f"/api/runs/{run['id']}/checkpoints").json()
         folder = service.folder / "runs" / str(run["id"]) / "checkpoints"
-        assert len(list(folder.iterdir())) == len(listed) <= 3
+        until(lambda: len(list(folder.iterdir())) == len(listed) <= 3, 10)
         assert [entry["epochs_done"] for entry in listed[:2]] == [8, 7]
         assert listed[0]["state_hash"] == service.metrics(run["id"])["state_hashes"][-1]
         file = service.client.get(f"/api/runs/{run['id']}/checkpoints/{listed[0]['id']}/file")
