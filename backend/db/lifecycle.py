@@ -162,9 +162,12 @@ def resume(session: Session, run_id: int) -> Run:
 
 
 def end_as_asked(session: Session, run_id: int, attempt: int) -> None:
-    """The attempt has obeyed the wish to stop or to pause."""
-    run = held(session, run_id, attempt, frozenset({RunStatus.STOPPING, RunStatus.PAUSING}))
-    _step(session, run, RunStatus.STOPPED if run.status is RunStatus.STOPPING else RunStatus.PAUSED)
+    """The attempt has obeyed the wish to stop or to pause; or its worker ends, and the run is queued again."""
+    run = held(session, run_id, attempt)
+    if run.status in (RunStatus.STOPPING, RunStatus.PAUSING):
+        _step(session, run, RunStatus.STOPPED if run.status is RunStatus.STOPPING else RunStatus.PAUSED)
+    else:
+        give_back(session, run_id, attempt, "Its worker was asked to end; it has saved where it is.", blameless=True)
 
 
 def finish(session: Session, run_id: int, attempt: int) -> None:
