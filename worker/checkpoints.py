@@ -29,16 +29,20 @@ class Shelf:
     def __init__(self, claim: Claim, settings: Settings) -> None:
         self._claim = claim
         self._folder = settings.checkpoints_dir(claim.run_id)
+        self._newest = ""
 
-    def save(self, state: trainer.TrainerState) -> CheckpointFile:
-        """Write a checkpoint; it counts once the recorder has stored it.
+    def save(self, state: trainer.TrainerState) -> CheckpointFile | None:
+        """Write a checkpoint; it counts once the recorder has stored it. None where it is the newest one already.
 
         Raises:
             CheckpointNotWritten: the disk is full, or the folder can't be written.
         """
         # Another attempt, which takes this one for dead, writes files of other names.
         name = f"epoch-{state.epoch:06}-batch-{state.batch:06}-attempt-{self._claim.attempt}.npz"
+        if name == self._newest:  # a wish to stop that came between two epochs
+            return None
         written = trainer.checkpoint.save(self._folder / name, state)
+        self._newest = name
         return CheckpointFile(
             name=name,
             epochs_done=state.epoch,

@@ -146,6 +146,22 @@ class TestPause:
         assert_shows_what_is_stored(page, service, live_run)
 
 
+class TestLineage:
+    def test_a_reproduction_says_that_it_is_equal(
+        self, chromium: Chromium, service: Service, finished_run: int
+    ) -> None:
+        """A finished run is trained again at a press of a button, and the new run's page says how they compare."""
+        page = chromium.page(f"/runs/{finished_run}")
+        expect(page.get_by_test_id("lineage").get_by_text("Download").first).to_be_visible()
+        page.get_by_role("button", name="Reproduce").click()
+        page.wait_for_url(lambda url: url.rsplit("/", 1)[1] not in ("", str(finished_run)))
+        again = int(page.url.rsplit("/", 1)[1])
+        service.wait_for(again, "finished")
+        verdict = page.get_by_test_id("reproduction")
+        expect(verdict).to_have_text(f"Equal to the last bit in all {TINY['epochs']} epochs compared so far.")
+        assert service.run(again)["parent_id"] == finished_run
+
+
 class TestCompare:
     def test_lays_two_chosen_runs_over_each_other(self, chromium: Chromium, service: Service) -> None:
         """Two rows that are ticked are drawn in one chart; manual and dilated differ by mark, not by colour alone."""

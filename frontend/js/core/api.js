@@ -19,6 +19,7 @@ export const api = {
   resume: (id) => send("POST", `/runs/${id}/resume`),
   trash: (id) => send("DELETE", `/runs/${id}`),
   restore: (id) => send("POST", `/runs/${id}/restore`),
+  retry: (id, how) => send("POST", `/runs/${id}/retry`, how),
   reproduce: (id) => send("POST", `/runs/${id}/reproduce`),
   branch: (id, order) => send("POST", `/runs/${id}/branch`, order),
   checkpoints: (id, signal) => get(`/runs/${id}/checkpoints`, {}, signal),

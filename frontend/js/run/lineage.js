@@ -43,6 +43,8 @@ export class LineageCard {
 function origin({ parent_id: parent, relation, start_epoch: start, reproduction }) {
   if (parent === null) return []
   if (relation === "branch") return [h("p", {}, "Goes on from ", link(parent), ` after its epoch ${start}.`)]
+  if (relation === "clone") return [h("p", {}, "Cloned from ", link(parent), ".")]
+  if (relation === "retry") return [h("p", {}, "Tries ", link(parent), start ? ` again, after its epoch ${start}.` : " again.")]
   const { epochs_compared: compared, first_difference: first, differs_in: names } = reproduction
   const verdict = first === null
     ? `Equal to the last bit in all ${compared} epochs compared so far.`
@@ -71,11 +73,12 @@ function keptTable(run, kept) {
 }
 
 function actions(run) {
-  if (!run.actions.includes("branch")) return h("span", {})
+  const retry = run.actions.includes("retry") ? button("Retry", () => api.retry(run.id, { from_checkpoint: run.epochs_done > run.start_epoch })) : null
+  if (!run.actions.includes("branch")) return h("div", { class: "lineage-actions" }, retry)
   const epoch = h("input", { class: "input branch-epoch", inputmode: "numeric", "aria-label": "Epoch to branch off after", value: run.epochs_done })
   const branch = button("Branch after epoch", () => api.branch(run.id, { epoch: Number(epoch.value), config: run.epochs_done >= run.config.epochs && Number(epoch.value) === run.epochs_done ? { epochs: run.config.epochs + 10 } : {} }))
   const again = button("Reproduce", () => api.reproduce(run.id))
-  return h("div", { class: "lineage-actions" }, again, branch, epoch)
+  return h("div", { class: "lineage-actions" }, retry, again, branch, epoch)
 }
 
 function button(word, action) {
