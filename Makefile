@@ -50,7 +50,7 @@ check:  ## Check format, style, types and the direction of imports
 results:  ## Train the published experiments on the data in a folder: make results DATA=folder
 	$(if $(DATA),,$(error Say where the data sets are: make results DATA=folder))
 	$(call install,requirements-dev.lock)
-	@exec $(BIN)/python -m benchmarks.results --data "$(DATA)"
+	@exec $(BIN)/python -m benchmarks.results --data "$(DATA)" $(ARGS)
 
 PEERS = $(VENV)/benchmark
 

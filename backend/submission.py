@@ -8,11 +8,11 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from backend.contract import Backprop, TrainConfig
+from backend.contract import Backprop, RunStatus, TrainConfig
 from backend.db import launches, lifecycle, runs
 from backend.db.engine import Database
 from backend.db.models import Run
-from backend.errors import BadRequest, KeyReused
+from backend.errors import BadRequest, KeyReused, StepNotAllowed
 from backend.notifier import Notifier
 from backend.queue import Queue
 
@@ -87,10 +87,10 @@ class Submission:
         self._hurry([run.id for run in launched])
         return launched
 
-    def stop(self, run_id: int) -> Run:
-        """The run, stopped or stopping. Raises RunNotFound, StepNotAllowed."""
+    def stop(self, run_id: int, *, force: bool = False) -> Run:
+        """The run, stopped or stopping; with force it has no time to save. Raises RunNotFound, StepNotAllowed."""
         with self._database.write() as session:
-            run = lifecycle.ask_stop(session, run_id)
+            run = lifecycle.force_stop(session, run_id) if force else lifecycle.ask_stop(session, run_id)
         self._notifier.changed()
         return run
 
@@ -115,6 +115,37 @@ class Submission:
             origin = runs.Origin(run_id, lifecycle.REPRODUCTION, parent.start_epoch)
             config = TrainConfig.model_validate(parent.config)
             run = self._add_child(session, parent, config, f"{parent.name} again", origin)
+        self._hurry([run.id])
+        return run
+
+    def retry(self, run_id: int, *, from_checkpoint: bool) -> Run:
+        """A new run with the configuration of one that failed or was stopped.
+
+        Args:
+            run_id: of that run.
+            from_checkpoint: go on after its last finished epoch, if it has one.
+
+        Raises:
+            RunNotFound: there is no such run.
+            StepNotAllowed: it has not ended so.
+        """
+        with self._database.write() as session:
+            parent = runs.load(session, run_id)
+            if parent.status not in (RunStatus.FAILED, RunStatus.STOPPED):
+                raise StepNotAllowed(f"Run {run_id} is {parent.status}; only a failed or stopped run can be retried.")
+            start = parent.epochs_done if from_checkpoint else parent.start_epoch
+            origin = runs.Origin(run_id, lifecycle.RETRY, start)
+            config = TrainConfig.model_validate(parent.config)
+            run = self._add_child(session, parent, config, f"{parent.name} again", origin)
+        self._hurry([run.id])
+        return run
+
+    def clone(self, run_id: int, changes: Mapping[str, Any], name: str | None) -> Run:
+        """A new run with the configuration of another one, changed. Raises RunNotFound, BadRequest."""
+        with self._database.write() as session:
+            parent = runs.load(session, run_id)
+            config, origin = _changed(parent.config, changes), runs.Origin(run_id, lifecycle.CLONE, 0)
+            run = self._add_child(session, parent, config, name or f"copy of {parent.name}", origin)
         self._hurry([run.id])
         return run
 

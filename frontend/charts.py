@@ -5,6 +5,7 @@ What a reader of a figure may rely on:
 - a line's `meta` is `{"run_id": 7, "metric": "test_cost", "label": "seed 3"}`; lines are found by it, never by their
   place, and the label is the run's name, as short as still tells it from the others;
 - marks of values that are not finite have `{"run_id": 7, "non_finite_of": "test_cost"}` instead;
+- a published curve has `{"reference": "case-a", "reference_metric": "test_cost"}`;
 - a direct label is an annotation named `label:7:test_cost` at the line's last point; the key is named `key`;
 - x counts finished epochs: the results of epoch 0 stand at 1. Accuracies are in percent, costs in nats.
 """
@@ -17,7 +18,7 @@ from typing import Literal
 
 import plotly.graph_objects as go
 
-from backend.contract import Backprop
+from backend.contract import Backprop, Reference
 from frontend.labels import plain_text, short_names, spread
 from frontend.palette import DARK_SURFACE, LIGHT_SURFACE, run_style, text_color
 
@@ -98,25 +99,45 @@ _COST = _Quantity("cost", "cost, nats", 4, 1.0, " nats", {"rangemode": "tozero"}
 
 
 def accuracy_figure(
-    series: Sequence[RunSeries], *, theme: Theme = "light", splits: Collection[str] = _SPLITS
+    series: Sequence[RunSeries],
+    *,
+    theme: Theme = "light",
+    splits: Collection[str] = _SPLITS,
+    references: Sequence[Reference] = (),
 ) -> go.Figure:
-    """Accuracy in percent by epoch: test solid, train dashed."""
-    return _figure(_ACCURACY, series, theme, splits)
+    """Accuracy in percent by epoch: test solid, train dashed; published curves dotted and grey."""
+    return _figure(_ACCURACY, series, theme, splits, references)
 
 
-def cost_figure(series: Sequence[RunSeries], *, theme: Theme = "light", splits: Collection[str] = _SPLITS) -> go.Figure:
-    """Mean cost in nats by epoch: test solid, train dashed."""
-    return _figure(_COST, series, theme, splits)
+def cost_figure(
+    series: Sequence[RunSeries],
+    *,
+    theme: Theme = "light",
+    splits: Collection[str] = _SPLITS,
+    references: Sequence[Reference] = (),
+) -> go.Figure:
+    """Mean cost in nats by epoch: test solid, train dashed; published curves dotted and grey."""
+    return _figure(_COST, series, theme, splits, references)
 
 
 FIGURES: Mapping[str, Callable[..., go.Figure]] = MappingProxyType({"accuracy": accuracy_figure, "cost": cost_figure})
 
 
-def _figure(quantity: _Quantity, series: Sequence[RunSeries], theme: Theme, splits: Collection[str]) -> go.Figure:
+def _figure(
+    quantity: _Quantity,
+    series: Sequence[RunSeries],
+    theme: Theme,
+    splits: Collection[str],
+    references: Sequence[Reference],
+) -> go.Figure:
     ink, shown = _INKS[theme], [split for split in _SPLITS if split in splits]
     lines = _lines(series, shown)
     labels = _labels(quantity, lines, shown, ink) if len(series) <= MAX_DIRECT_LABELS else []
     figure = go.Figure(layout=_layout(quantity, series, ink, len(lines), labels))
+    for reference in references:
+        for split in shown:
+            if points := reference.points.get(f"{split}_{quantity.metric}"):
+                figure.add_scatter(**_reference(quantity, reference, split, points, ink))
     for line in lines:
         figure.add_scatter(**_trace(quantity, line, theme, is_labelled=bool(labels), is_last=line.split == shown[-1]))
     for place, run in enumerate(series):
@@ -164,6 +185,25 @@ def _trace(quantity: _Quantity, line: _Line, theme: Theme, *, is_labelled: bool,
         "connectgaps": False,
         "cliponaxis": False,
         # The name is not written into the template: braces and per cent signs of users would act there.
+        "hovertemplate": f"%{{y:.{quantity.decimals}f}}{quantity.unit}<extra>%{{fullData.name}}</extra>",
+    }
+
+
+def _reference(
+    quantity: _Quantity, reference: Reference, split: str, points: Sequence[tuple[int, float]], ink: _Ink
+) -> dict[str, object]:
+    """A published curve: a marker at each epoch that is known, and between them a line that claims nothing."""
+    is_test = split == "test"
+    return {
+        "x": [epoch + 1 for epoch, _ in points],
+        "y": [value * quantity.factor for _, value in points],
+        "name": f"{reference.title}, {split}",
+        "meta": {"reference": reference.name, "reference_metric": f"{split}_{quantity.metric}"},
+        "showlegend": False,
+        "mode": "lines+markers",
+        "line": {"color": ink.muted, "width": 1, "dash": "dot"},
+        "marker": {"color": ink.muted, "symbol": "square" if is_test else "square-open", "size": 6},
+        "cliponaxis": True,
         "hovertemplate": f"%{{y:.{quantity.decimals}f}}{quantity.unit}<extra>%{{fullData.name}}</extra>",
     }
 

@@ -17,7 +17,7 @@ from backend.db.engine import Database
 from backend.errors import AttemptSuperseded, RunFailure, TrainingDiverged
 from backend.notifier import RedisNotifier
 from backend.settings import Settings
-from worker.recorder import Recorder
+from worker.recorder import Recorder, Retention
 from worker.supervisor import STOP_WORD
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,8 @@ def main(run_id: int, attempt: int) -> int:
     with database.read() as session:
         claim = lifecycle.load_claim(session, run_id, attempt)
     notifier = RedisNotifier(settings.redis_url)
-    recorder = Recorder(database, notifier, run_id, attempt, claim.config.epochs, settings.lease_s)
+    retention = Retention(settings.keep_checkpoints, settings.keep_every)
+    recorder = Recorder(database, notifier, run_id, attempt, claim.config.epochs, settings.lease_s, retention)
     try:
         _train(claim, database, settings, recorder, stop)
     except AttemptSuperseded as error:
@@ -80,12 +81,10 @@ def _train(
     except StopAsked:
         recorder.add(Stopped(0, 0))
         return
-    training, shelf = trainer.Training(claim.config, data, start=start), Shelf(claim, settings, recorder)
+    training, shelf = trainer.Training(claim.config, data, start=start), Shelf(claim, settings)
     for report in training.reports(stop.is_set):
         checkpoint = shelf.save(training.state) if _is_worth_keeping(report) else None
-        recorder.add(report, checkpoint)
-        if checkpoint is not None:
-            shelf.clear()
+        shelf.clear(recorder.add(report, checkpoint))
 
 
 def _is_worth_keeping(report: Report) -> bool:

@@ -1,7 +1,7 @@
 """A run's checkpoints: written after each epoch, taken up again by a later attempt, by a branch from its parent."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from backend.contract import CheckpointFile, Phase, Progress, Stopped, TrainConfig
@@ -26,21 +26,23 @@ class StopAsked(Exception):
 class Shelf:
     """The folder of one run's checkpoints, as one attempt uses it."""
 
-    def __init__(self, claim: Claim, settings: Settings, recorder: Recorder) -> None:
+    def __init__(self, claim: Claim, settings: Settings) -> None:
         self._claim = claim
-        self._settings = settings
-        self._recorder = recorder
         self._folder = settings.checkpoints_dir(claim.run_id)
+        self._newest = ""
 
-    def save(self, state: trainer.TrainerState) -> CheckpointFile:
-        """Write a checkpoint; it counts once the recorder has stored it.
+    def save(self, state: trainer.TrainerState) -> CheckpointFile | None:
+        """Write a checkpoint; it counts once the recorder has stored it. None where it is the newest one already.
 
         Raises:
             CheckpointNotWritten: the disk is full, or the folder can't be written.
         """
         # Another attempt, which takes this one for dead, writes files of other names.
         name = f"epoch-{state.epoch:06}-batch-{state.batch:06}-attempt-{self._claim.attempt}.npz"
+        if name == self._newest:  # a wish to stop that came between two epochs
+            return None
         written = trainer.checkpoint.save(self._folder / name, state)
+        self._newest = name
         return CheckpointFile(
             name=name,
             epochs_done=state.epoch,
@@ -50,9 +52,9 @@ class Shelf:
             state_hash=trainer.checkpoint.state_hash(state.learned),
         )
 
-    def clear(self) -> None:
-        """Delete the checkpoints that need not be kept."""
-        for name in self._recorder.prune(self._settings.keep_checkpoints, self._settings.keep_every):
+    def clear(self, names: Collection[str]) -> None:
+        """Delete the files of checkpoints that are no longer kept."""
+        for name in names:
             (self._folder / name).unlink(missing_ok=True)
 
 

@@ -2,7 +2,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -17,11 +17,25 @@ log = logging.getLogger(__name__)
 FIRST_RETRY_S = 0.2
 
 
+class Retention(NamedTuple):
+    """Which checkpoints a run keeps, besides its best one and those that branches began with."""
+
+    last: int
+    every: int  # epochs; 0: none
+
+
 class Recorder:
     """Stores what an attempt's trainer reports: the database first, then the news of it."""
 
     def __init__(
-        self, database: Database, notifier: Notifier, run_id: int, attempt: int, epochs_wanted: int, patience_s: float
+        self,
+        database: Database,
+        notifier: Notifier,
+        run_id: int,
+        attempt: int,
+        epochs_wanted: int,
+        patience_s: float,
+        retention: Retention,
     ) -> None:
         self._database = database
         self._notifier = notifier
@@ -29,9 +43,14 @@ class Recorder:
         self._attempt = attempt
         self._epochs_wanted = epochs_wanted
         self._patience_s = patience_s
+        self._retention = retention
+        self._dropped: list[str] = []
 
-    def add(self, report: Report, checkpoint: CheckpointFile | None = None) -> None:
+    def add(self, report: Report, checkpoint: CheckpointFile | None = None) -> list[str]:
         """Store one report, together with the checkpoint that was written for it.
+
+        Returns:
+            The names of the checkpoints that are no longer kept: their files can go.
 
         Raises:
             AttemptSuperseded: the attempt no longer holds the run and must end.
@@ -42,6 +61,8 @@ class Recorder:
             self._write(lambda session: self._add_epoch(session, report, checkpoint))
         else:
             self._write(lambda session: self._end_as_asked(session, checkpoint))
+        dropped, self._dropped = self._dropped, []
+        return dropped
 
     def ready(self, environment: dict[str, str]) -> None:
         """The trainer is ready to begin."""
@@ -55,29 +76,25 @@ class Recorder:
         """Put a sentence into the run's history."""
         self._write(lambda session: events.add_note(session, self._run_id, text))
 
-    def prune(self, keep_last: int, keep_every: int) -> list[str]:
-        """Forget the checkpoints that need not be kept; the names of their files."""
-        dropped: list[str] = []
-        self._write(
-            lambda session: dropped.extend(checkpoints.prune(session, self._run_id, keep_last, keep_every)),
-        )
-        return dropped
-
     def _end_as_asked(self, session: Session, checkpoint: CheckpointFile | None) -> None:
         if checkpoint is not None:
-            checkpoints.add(session, self._run_id, self._attempt, checkpoint)
+            self._keep(session, checkpoint)
         lifecycle.end_as_asked(session, self._run_id, self._attempt)
 
     def _add_epoch(self, session: Session, report: EpochReport, checkpoint: CheckpointFile | None) -> None:
-        if checkpoint is not None:
-            checkpoints.add(session, self._run_id, self._attempt, checkpoint)
         new = epochs.append(session, self._run_id, self._attempt, report)
+        if checkpoint is not None:
+            self._keep(session, checkpoint)
         if not new:
             self._compare(session, report)
         # The last epoch and the end are one transaction: no run is ever seen complete and still running.
         complete = report.epoch + 1 == self._epochs_wanted
         if complete and math.isfinite(report.train_cost) and math.isfinite(report.test_cost):
             lifecycle.finish(session, self._run_id, self._attempt)
+
+    def _keep(self, session: Session, checkpoint: CheckpointFile) -> None:
+        checkpoints.add(session, self._run_id, self._attempt, checkpoint)
+        self._dropped = checkpoints.prune(session, self._run_id, self._retention.last, self._retention.every)
 
     def _compare(self, session: Session, report: EpochReport) -> None:
         """Say so where an epoch that is trained again comes out otherwise than it did before."""

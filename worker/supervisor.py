@@ -1,4 +1,5 @@
 import logging
+import math
 import os
 import signal
 import subprocess
@@ -33,6 +34,7 @@ class _Watch:
     child: subprocess.Popen[bytes]
     renewed_at: float
     stop_sent_at: float | None = None
+    trains: bool = False  # its process is ready, and has something to lose
 
 
 class Supervisor:
@@ -92,7 +94,7 @@ class Supervisor:
                 pass
             else:
                 return _ending_of(code), False
-            if self._ending.is_set():
+            if self._ending.is_set() and self._has_had_its_time(watch):
                 return "Its worker was asked to end.", True
             try:
                 self._look(watch)
@@ -104,11 +106,16 @@ class Supervisor:
                 if time.monotonic() - watch.renewed_at > OWN_LEASE_SHARE * self._settings.lease_s:
                     return "Its lease could not be renewed.", True
 
+    def _has_had_its_time(self, watch: _Watch) -> bool:
+        """Whether a child that must go with this worker need not be waited for: it may save where it is first."""
+        return not watch.trains or time.monotonic() - (watch.stop_sent_at or math.inf) > self._settings.stop_grace_s
+
     def _look(self, watch: _Watch) -> None:
         claim, now = watch.claim, time.monotonic()
         with self._database.read() as session:
             wish = lifecycle.wish(session, claim.run_id, claim.attempt)
-        if wish in (RunStatus.STOPPING, RunStatus.PAUSING):
+        watch.trains = wish is not RunStatus.STARTING
+        if wish in (RunStatus.STOPPING, RunStatus.PAUSING) or self._ending.is_set():
             self._stop(watch, now)
         if now - watch.renewed_at > self._settings.lease_s / RENEWALS_PER_LEASE:
             with self._database.write() as session:

@@ -1,22 +1,59 @@
 """What can be launched: presets, the form's schema, data sets."""
 
+import math
 from typing import Any
 
 from fastapi import APIRouter
 
-from backend.api.schemas import DatasetInfo, LaunchRequest, PresetInfo
-from backend.contract import DATASETS, PRESETS
+from backend.api.schemas import DatasetInfo, EstimateInfo, LaunchRequest, PresetInfo
+from backend.contract import DATASETS, PRESETS, REFERENCES, Reference, TrainConfig
 from backend.contract.datasets import DatasetSpec
+from backend.db import runs, workers
 from backend.dependencies import LabDep
+from backend.estimates import Measurement, estimate
 from backend.settings import Settings
+from backend.submission import LaunchOrder
 
 router = APIRouter(tags=["catalog"])
+
+MEASURED_RUNS = 200  # newest ones that an estimate looks at
 
 
 @router.get("/presets")
 def list_presets() -> list[PresetInfo]:
     """Named configurations."""
     return [PresetInfo(**preset.model_dump()) for preset in PRESETS.values()]
+
+
+@router.post("/estimates")
+def estimate_launch(body: LaunchRequest, lab: LabDep) -> EstimateInfo:
+    """How long a launch is likely to take; nothing is launched."""
+    order = LaunchOrder(body.config, body.seed_list(), body.pair)
+    configs = [config for _, config in order.configurations()]
+    with lab.database.read() as session:
+        slots = workers.alive_slots(session) or lab.settings.slots
+        known = [
+            Measurement(run.id, TrainConfig.model_validate(run.config), run.epoch_seconds)
+            for run in runs.measured(session, MEASURED_RUNS)
+            if run.epoch_seconds is not None
+        ]
+    found = estimate(configs[0], known)
+    if found is None:
+        return EstimateInfo(runs=len(configs), epoch_seconds=None, run_seconds=None, total_seconds=None, based_on=[])
+    run_seconds = found.epoch_seconds * body.config.epochs
+    return EstimateInfo(
+        runs=len(configs),
+        epoch_seconds=found.epoch_seconds,
+        run_seconds=run_seconds,
+        total_seconds=run_seconds * math.ceil(len(configs) / slots),
+        based_on=list(found.based_on),
+    )
+
+
+@router.get("/references")
+def list_references() -> list[Reference]:
+    """Published curves, at the epochs at which they are known."""
+    return list(REFERENCES.values())
 
 
 @router.get("/schema")

@@ -4,12 +4,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from backend import errors
+from backend.api.pages import not_found_page
 from backend.api.schemas import ErrorAnswer, FieldProblem, LaunchRequest, Problem
 from backend.api.trust import MAX_BODY_BYTES, SECURITY_HEADERS
 from backend.contract import TrainConfig
@@ -53,8 +54,10 @@ def install(app: FastAPI) -> None:
         return problem(422, "invalid", f"{first.field}: {first.message}{sent}.{more}", fields)
 
     @app.exception_handler(HTTPException)
-    def http_error(request: Request, error: HTTPException) -> JSONResponse:
+    def http_error(request: Request, error: HTTPException) -> Response:
         if error.status_code == 404:  # noqa: PLR2004
+            if _is_from_address_bar(request):
+                return not_found_page()
             return problem(404, "not_found", f"There is nothing at {printable(request.url.path)}.")
         if error.status_code == 405:  # noqa: PLR2004
             answer = problem(405, "wrong_method", f"{request.method} is not known at {printable(request.url.path)}.")
@@ -73,6 +76,11 @@ def install(app: FastAPI) -> None:
         # This answer is made outside of all middleware, which would have added them.
         answer.headers.update(SECURITY_HEADERS)
         return answer
+
+
+def _is_from_address_bar(request: Request) -> bool:
+    is_page = not request.url.path.startswith(("/api/", "/static/"))
+    return request.method == "GET" and is_page and "text/html" in request.headers.get("accept", "")
 
 
 def printable(value: object) -> str:

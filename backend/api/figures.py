@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 
 from backend.api.runs import MISSING, IdList, parse_ids
-from backend.contract import METRIC_NAMES, TrainConfig
+from backend.contract import METRIC_NAMES, REFERENCES, TrainConfig
 from backend.db import epochs, events, runs
 from backend.db.models import Epoch, Run
 from backend.dependencies import DatabaseDep
@@ -23,6 +23,7 @@ def get_figure(
     runs_: Annotated[IdList, Query(alias="runs")],
     theme: Literal["light", "dark"] = "light",
     splits: Annotated[str, Query(max_length=20, description="train, test or both, comma between.")] = "train,test",
+    references: Annotated[str, Query(max_length=200, description="Published curves, comma between.")] = "",
 ) -> Response:
     """A Plotly figure of runs, the same for page, notebook and report; its `meta.seq` says up to which event."""
     # Plotly is imported with the first figure: a backend at rest stays small.
@@ -36,6 +37,10 @@ def get_figure(
     run_ids = parse_ids(runs_)
     if len(run_ids) > MAX_RUNS:
         raise BadRequest(f"{len(run_ids)} runs were asked for; a figure shows {MAX_RUNS} at most.")
+
+    published = references.split(",") if references else []
+    if unknown := [reference for reference in published if reference not in REFERENCES]:
+        raise BadRequest(f"There is no published curve {unknown[0]!r}; there are {', '.join(REFERENCES)}.")
 
     def series(run: Run, rows: Sequence[Epoch]) -> RunSeries:
         return RunSeries(
@@ -54,6 +59,8 @@ def get_figure(
     with database.read() as session:
         lines = [series(run, epochs.after(session, run.id, -1)) for run in runs.load_many(session, run_ids)]
         seq = events.last_seq(session)
-    figure = FIGURES[name](lines, theme=theme, splits=shown)
+    figure = FIGURES[name](
+        lines, theme=theme, splits=shown, references=[REFERENCES[reference] for reference in published]
+    )
     figure.update_layout(meta={"seq": seq})
     return Response(figure.to_json(), media_type="application/json")

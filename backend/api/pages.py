@@ -36,6 +36,11 @@ def login_page() -> FileResponse:
     return FileResponse(FRONTEND / "index.html", status_code=401, headers=_REVALIDATE)
 
 
+def not_found_page() -> FileResponse:
+    """The page for an address that is none of its views: it says so."""
+    return FileResponse(FRONTEND / "index.html", status_code=404, headers=_REVALIDATE)
+
+
 @router.get("/api/docs")
 def docs() -> HTMLResponse:
     """Interactive documentation, from local files."""

@@ -118,6 +118,8 @@ def _actions(run: Run) -> list[Action]:
         "resume": run.status is RunStatus.PAUSED,
         "branch": run.epochs_done > run.start_epoch,
         "reproduce": run.epochs_done > run.start_epoch,
+        "retry": run.status in (RunStatus.FAILED, RunStatus.STOPPED),
+        "clone": True,
         "delete": is_still,
     }
     return [action for action, is_allowed in allowed.items() if is_allowed]

@@ -10,13 +10,18 @@ from backend.api import presenters
 from backend.api.schemas import (
     MAX_ID,
     BranchRequest,
+    BulkAnswer,
+    BulkRefusal,
+    BulkRequest,
     CheckpointInfo,
+    CloneRequest,
     ErrorAnswer,
     Launched,
     LaunchRequest,
     LogTail,
     MetricColumns,
     NonFinite,
+    RetryRequest,
     RunChange,
     RunDetail,
     RunEventInfo,
@@ -26,8 +31,8 @@ from backend.api.schemas import (
 from backend.contract import METRIC_NAMES
 from backend.db import checkpoints, epochs, events, filters, lifecycle, runs, workers
 from backend.db.models import Run
-from backend.dependencies import DatabaseDep, LabDep
-from backend.errors import BadRequest, NotFound, RunNotFound
+from backend.dependencies import DatabaseDep, Lab, LabDep
+from backend.errors import BadRequest, NotFound, RunNotFound, StepNotAllowed
 from backend.submission import LaunchOrder
 
 router = APIRouter(prefix="/runs", tags=["runs"])
@@ -130,10 +135,53 @@ def restore_run(run_id: RunId, lab: LabDep) -> RunSummary:
     return summary
 
 
+@router.post("/bulk")
+def change_many(body: BulkRequest, lab: LabDep) -> BulkAnswer:
+    """Do one thing with many runs. Each is done for itself: one that refuses is named, and hinders no other."""
+    changed, refused = [], []
+    for run_id in dict.fromkeys(body.ids):
+        try:
+            changed.append(_steer(lab, run_id, body.action))
+        except (RunNotFound, StepNotAllowed) as error:
+            refused.append(BulkRefusal(id=run_id, message=str(error)))
+    lab.notifier.changed()
+    with lab.database.read() as session:
+        return BulkAnswer(runs=_summaries(session, changed), refused=refused)
+
+
+def _steer(lab: Lab, run_id: int, action: str) -> Run:
+    steers = {"stop": lab.submission.stop, "pause": lab.submission.pause, "resume": lab.submission.resume}
+    if action in steers:
+        return steers[action](run_id)
+    with lab.database.write() as session:
+        return runs.trash(session, run_id) if action == "delete" else runs.restore(session, run_id)
+
+
 @router.post("/{run_id}/stop", status_code=202, responses=MISSING | FORBIDDEN)
-def stop_run(run_id: RunId, lab: LabDep) -> RunSummary:
+def stop_run(
+    run_id: RunId,
+    lab: LabDep,
+    force: Annotated[bool, Query(description="Give its process no time to save where it is.")] = False,
+) -> RunSummary:
     """Stop a run: at once while it is queued, within a batch or two seconds while it trains."""
-    run = lab.submission.stop(run_id)
+    run = lab.submission.stop(run_id, force=force)
+    with lab.database.read() as session:
+        return _summaries(session, [run])[0]
+
+
+@router.post("/{run_id}/retry", status_code=201, responses=MISSING | FORBIDDEN)
+def retry_run(run_id: RunId, lab: LabDep, body: RetryRequest | None = None) -> RunSummary:
+    """Train a failed or stopped run's configuration again, from the beginning or after its last finished epoch."""
+    run = lab.submission.retry(run_id, from_checkpoint=body is not None and body.from_checkpoint)
+    with lab.database.read() as session:
+        return _summaries(session, [run])[0]
+
+
+@router.post("/{run_id}/clone", status_code=201, responses=MISSING)
+def clone_run(run_id: RunId, lab: LabDep, body: CloneRequest | None = None) -> RunSummary:
+    """Launch the run's configuration, changed, as a new run."""
+    body = body or CloneRequest()
+    run = lab.submission.clone(run_id, body.config, body.name)
     with lab.database.read() as session:
         return _summaries(session, [run])[0]
 

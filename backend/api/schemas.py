@@ -11,10 +11,13 @@ from backend.contract.text import clean_text
 
 MAX_ID = 2**63 - 1
 MAX_SEEDS = 50
+MAX_BULK = 500  # runs
 
 CleanText = Annotated[str, AfterValidator(clean_text)]
 Tag = Annotated[str, Field(min_length=1, max_length=50), AfterValidator(clean_text)]
-Action = Literal["stop", "pause", "resume", "branch", "reproduce", "delete", "restore"]
+Action = Literal["stop", "pause", "resume", "branch", "reproduce", "retry", "clone", "delete", "restore"]
+
+Relation = Literal["branch", "reproduction", "retry", "clone"]
 
 
 class Answer(BaseModel):
@@ -58,6 +61,16 @@ class LaunchRequest(BaseModel):
         if isinstance(self.seeds, list):
             return self.seeds
         return [self.config.seed + offset for offset in range(self.seeds)]
+
+
+class EstimateInfo(Answer):
+    """How long a launch is likely to take, by runs of its kind on this machine; null: none was measured yet."""
+
+    runs: int
+    epoch_seconds: float | None = Field(description="Of the longest of the runs.")
+    run_seconds: float | None = Field(description="Of the longest of the runs.")
+    total_seconds: float | None = Field(description="From the first start to the last end, with all slots free.")
+    based_on: list[int] = Field(description="The runs whose epochs were measured.")
 
 
 class RunChange(BaseModel):
@@ -121,7 +134,9 @@ class RunSummary(Answer):
     queue_position: int | None = Field(description="1: next. Null unless queued.")
     launch_id: int
     parent_id: int | None = Field(description="The run that this one came from.")
-    relation: Literal["branch", "reproduction"] | None = Field(description="What it is to its parent.")
+    relation: Literal["branch", "reproduction", "retry", "clone"] | None = Field(
+        description="What it is to its parent."
+    )
     start_epoch: int = Field(description="Epochs of its parent that it began after; 0 unless it is a branch.")
     attempt: int
     created_at: datetime
@@ -172,6 +187,48 @@ class BranchRequest(BaseModel):
         default_factory=dict, max_length=50, description="The fields to change."
     )
     name: Annotated[CleanText, Field(max_length=200)] | None = Field(None, description="Empty: made from the run's.")
+
+
+class RetryRequest(BaseModel):
+    """How a run is tried again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    from_checkpoint: bool = Field(False, description="Go on after its last finished epoch, not at the beginning.")
+
+
+class CloneRequest(BaseModel):
+    """What a copy of a run does otherwise."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    config: dict[Annotated[str, Field(max_length=50)], Any] = Field(
+        default_factory=dict, max_length=50, description="The fields to change."
+    )
+    name: Annotated[CleanText, Field(max_length=200)] | None = Field(None, description="Empty: made from the run's.")
+
+
+class BulkRequest(BaseModel):
+    """One thing to do with many runs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ids: list[Annotated[int, Field(ge=1, le=MAX_ID)]] = Field(min_length=1, max_length=MAX_BULK)
+    action: Literal["stop", "pause", "resume", "delete", "restore"]
+
+
+class BulkRefusal(Answer):
+    """A run with which it could not be done, and why."""
+
+    id: int
+    message: str
+
+
+class BulkAnswer(Answer):
+    """What became of each run: those that changed, and those that stayed as they were."""
+
+    runs: list[RunSummary]
+    refused: list[BulkRefusal]
 
 
 class RunEventInfo(Answer):

@@ -144,6 +144,14 @@ class TrainConfig(BaseModel):
         description="Of the pass that finds the adversarial direction, by signs alone; empty: as precision.",
         json_schema_extra=_FOLDED,
     )
+    xla: bool = Field(
+        False,
+        description="Compile the training step with XLA: on a GPU it may win, on a CPU it loses.",
+        json_schema_extra=_FOLDED,
+    )
+    gpu_count: int = Field(
+        1, ge=1, le=16, description="GPUs that share each batch, on one host.", json_schema_extra=_FOLDED
+    )
     quirks: tuple[Quirk, ...] = Field(
         (),
         description="Arithmetic of the article's scripts of 2018 to bring back; none: its formulas, exactly.",
@@ -173,6 +181,10 @@ class TrainConfig(BaseModel):
         ):
             if asked is not None and asked > held:
                 raise ValueError(f"{name} is {asked}, but {spec.name} holds {held}; ask for at most {held}.")
+        if self.batch_size % self.gpu_count:
+            raise ValueError(
+                f"batch_size is {self.batch_size}, which {self.gpu_count} GPUs can't share equally; take a multiple."
+            )
         images = self.train_images or spec.train_images
         if self.batch_size > images:
             raise ValueError(

@@ -16,7 +16,7 @@ from backend.db import clock, events
 from backend.db.models import Run
 from backend.errors import AttemptSuperseded, RunNotFound, StepNotAllowed
 
-BRANCH, REPRODUCTION = "branch", "reproduction"  # what a run may be to its parent
+BRANCH, REPRODUCTION, RETRY, CLONE = "branch", "reproduction", "retry", "clone"  # what a run may be to its parent
 MAX_BARREN_ATTEMPTS = 3  # lost attempts in a row without a new epoch, after which a run has failed
 
 
@@ -102,12 +102,11 @@ def _claim_of(session: Session, run: Run) -> Claim:
 
 
 def branched_from(session: Session, run: Run) -> int | None:
-    """The run whose state a run begins with; of a reproduction the one that the reproduced run began with."""
+    """The run whose state a run begins with: its parent, or what that began with, where both begin at one epoch."""
     if run.start_epoch == 0 or run.parent_id is None:
         return None
-    if run.relation == BRANCH:
-        return run.parent_id
-    return branched_from(session, session.get_one(Run, run.parent_id))
+    parent = session.get_one(Run, run.parent_id)
+    return branched_from(session, parent) if parent.start_epoch == run.start_epoch else parent.id
 
 
 def mark_running(session: Session, run_id: int, attempt: int, environment: dict[str, str]) -> None:
@@ -142,6 +141,14 @@ def ask_stop(session: Session, run_id: int) -> Run:
     return _step(session, run, to, note="Asked to stop.")
 
 
+def force_stop(session: Session, run_id: int) -> Run:
+    """The run, stopped at once: who trains it holds nothing any more, and its process is killed once that is seen."""
+    run = ask_stop(session, run_id)
+    if run.status is RunStatus.STOPPING:
+        run = _step(session, run, RunStatus.STOPPED, note="Stopped by force.")
+    return run
+
+
 def ask_pause(session: Session, run_id: int) -> Run:
     """The run, pausing. Asking again for what is under way changes nothing."""
     run = _locked(session, run_id)
@@ -162,9 +169,12 @@ def resume(session: Session, run_id: int) -> Run:
 
 
 def end_as_asked(session: Session, run_id: int, attempt: int) -> None:
-    """The attempt has obeyed the wish to stop or to pause."""
-    run = held(session, run_id, attempt, frozenset({RunStatus.STOPPING, RunStatus.PAUSING}))
-    _step(session, run, RunStatus.STOPPED if run.status is RunStatus.STOPPING else RunStatus.PAUSED)
+    """The attempt has obeyed the wish to stop or to pause; or its worker ends, and the run is queued again."""
+    run = held(session, run_id, attempt)
+    if run.status in (RunStatus.STOPPING, RunStatus.PAUSING):
+        _step(session, run, RunStatus.STOPPED if run.status is RunStatus.STOPPING else RunStatus.PAUSED)
+    else:
+        give_back(session, run_id, attempt, "Its worker was asked to end; it has saved where it is.", blameless=True)
 
 
 def finish(session: Session, run_id: int, attempt: int) -> None:

@@ -205,6 +205,12 @@ def remove(session: Session, run_id: int) -> None:
     session.delete(run)
 
 
+def measured(session: Session, limit: int) -> Sequence[Run]:
+    """The newest runs of which the time of an epoch is known."""
+    known = select(Run).where(Run.epoch_seconds.is_not(None)).order_by(Run.id.desc()).limit(limit)
+    return session.scalars(known).all()
+
+
 def children_of(session: Session, run_id: int) -> Sequence[int]:
     """Ids of the runs that came from a run."""
     return session.scalars(select(Run.id).where(Run.parent_id == run_id).order_by(Run.id)).all()

@@ -1,5 +1,6 @@
 """What a researcher does first: launch from the form, watch the curve grow, stop it, lay two over each other."""
 
+import json
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Playwright, expect
 
+from backend.contract import PRESETS, TrainConfig
 from tests.chromium import Chromium, launched
 from tests.service import TINY, Service
 
@@ -114,6 +116,50 @@ class TestTheForm:
         assert service.client.get("/api/runs").json()["total"] == count
         assert [text for text in chromium.problems if "422" not in text] == []
         chromium.problems.clear()
+
+    def test_takes_a_preset_whole(self, chromium: Chromium) -> None:
+        """A preset of the article fills the form, quirks included, and the line for a terminal asks for the same."""
+        page = chromium.page("/#launch")
+        page.get_by_text("The article's case b").click()
+        page.get_by_test_id("preset-case-b").click()
+        expect(page.get_by_test_id("preset-case-b")).to_have_attribute("aria-pressed", "true")
+        preset = PRESETS["case-b"].config
+        assert page.locator("#field-width").input_value() == str(preset.width)
+        assert page.locator("[data-field=quirks] input:checked").count() == len(preset.quirks)
+        line = page.locator(".code-text").first.text_content() or ""
+        sent = json.loads(line.split("-d '")[1].rsplit("'", 1)[0])
+        assert TrainConfig.model_validate(sent["config"]) == preset
+
+
+class TestPause:
+    def test_and_resume_are_a_button_each(self, chromium: Chromium, service: Service, live_run: int) -> None:
+        """A run that trains is paused and resumed on its page, and its curve goes on with no point twice."""
+        page = chromium.page(f"/runs/{live_run}")
+        wait_for_points(page, live_run, 2)
+        page.get_by_role("button", name="Pause").click()
+        expect(page.locator(".run-line").get_by_text("paused", exact=True)).to_be_visible(timeout=15_000)
+        before = points(page, live_run)
+        page.get_by_role("button", name="Resume").click()
+        wait_for_points(page, live_run, before + 2)
+        service.client.post(f"/api/runs/{live_run}/stop")
+        service.wait_for(live_run, "stopped")
+        assert_shows_what_is_stored(page, service, live_run)
+
+
+class TestLineage:
+    def test_a_reproduction_says_that_it_is_equal(
+        self, chromium: Chromium, service: Service, finished_run: int
+    ) -> None:
+        """A finished run is trained again at a press of a button, and the new run's page says how they compare."""
+        page = chromium.page(f"/runs/{finished_run}")
+        expect(page.get_by_test_id("lineage").get_by_text("Download").first).to_be_visible()
+        page.get_by_role("button", name="Reproduce").click()
+        page.wait_for_url(lambda url: url.rsplit("/", 1)[1] not in ("", str(finished_run)))
+        again = int(page.url.rsplit("/", 1)[1])
+        service.wait_for(again, "finished")
+        verdict = page.get_by_test_id("reproduction")
+        expect(verdict).to_have_text(f"Equal to the last bit in all {TINY['epochs']} epochs compared so far.")
+        assert service.run(again)["parent_id"] == finished_run
 
 
 class TestCompare:

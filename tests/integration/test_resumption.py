@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 from tests.service import TINY, Service, until
@@ -65,7 +66,7 @@ class TestResumption:
         service.wait_for(run["id"], "finished")
         listed = service.client.get(f"/api/runs/{run['id']}/checkpoints").json()
         folder = service.folder / "runs" / str(run["id"]) / "checkpoints"
-        assert len(list(folder.iterdir())) == len(listed) <= 3
+        until(lambda: len(list(folder.iterdir())) == len(listed) <= 3, 10)
         assert [entry["epochs_done"] for entry in listed[:2]] == [8, 7]
         assert listed[0]["state_hash"] == service.metrics(run["id"])["state_hashes"][-1]
         file = service.client.get(f"/api/runs/{run['id']}/checkpoints/{listed[0]['id']}/file")
@@ -81,6 +82,22 @@ class TestResumption:
         again = ask(service, f"{run['id']}/reproduce", 201)
         service.wait_for(again["id"], "finished")
         assert figures(service, again["id"]) == figures(service, run["id"])
+
+
+class TestTheService:
+    def test_that_is_ended_and_started_again_goes_on_within_the_epoch(self, tmp_path: Path) -> None:
+        """A run under way when the service ends has saved its batch, and goes on there when the service is back."""
+        lab = Service(tmp_path / "data", {"LAB_SLOTS": "1"})
+        slow = TINY | {"train_images": 1400, "batch_size": 2, "width": 16, "epochs": 2}
+        with lab.running():
+            (run,) = lab.launch(config=slow)
+            until(lambda: (lab.run(run["id"])["progress"] or {}).get("batch", 0) > 20)
+        with lab.running():
+            finished = lab.wait_for(run["id"], "finished")
+            assert finished["attempt"] == 2
+            notes = [entry["note"] or "" for entry in lab.history(run["id"])]
+            assert any(note.startswith("Goes on from its checkpoint at epoch") for note in notes), notes
+            assert not any(note.endswith("epoch 1, batch 1.") for note in notes), notes
 
 
 class TestABranch:

@@ -12,6 +12,7 @@ from worker.trainer.autopsy import examine
 from worker.trainer.checkpoint import state_hash
 from worker.trainer.dilation import dilation_lambda
 from worker.trainer.networks import build
+from worker.trainer.parallel import devices_for
 from worker.trainer.program import Program
 from worker.trainer.state import Sums, TrainerState, TrainingData
 
@@ -75,11 +76,12 @@ class Training:
                 Once it is true, Stopped is the last report, unless the run has just been completed.
 
         Raises:
+            RunFailure: the run asks for more devices than there are.
             TrainingDiverged: something became infinite or not a number; the report of its epoch came before.
         """
         batches = len(self._data.train_images) // self._config.batch_size
         yield from self._meter.report(Phase.COMPILING, self.state.epoch, self.state.batch, batches)
-        program = Program(self._network, self._config, self._data)
+        program = Program(self._network, self._config, self._data, devices_for(self._config))
         program.prepare(self.state.learned)
         while self.state.epoch < self._config.epochs:
             if stop():

@@ -26,12 +26,13 @@ class Program:
         network: what is trained.
         config: of the run.
         data: its images; they are copied to the device's memory.
+        devices: that share each training batch; fewer than two: TensorFlow chooses one.
 
     Raises:
         ValueError: there are fewer training images than one batch takes, or no test image.
     """
 
-    def __init__(self, network: Network, config: TrainConfig, data: TrainingData) -> None:
+    def __init__(self, network: Network, config: TrainConfig, data: TrainingData, devices: Sequence[str] = ()) -> None:
         images, test_images = len(data.train_images), len(data.test_images)
         if images < config.batch_size or not test_images:
             raise ValueError(
@@ -44,7 +45,7 @@ class Program:
         self.test_batches = -(-test_images // test_batch)
         self._config = config
         self._images = images
-        self._train = _training_loop(network, config, data)
+        self._train = _training_loop(network, config, data, devices)
         self._evaluate = _evaluation_loop(network, config, data, test_batch)
 
     def prepare(self, learned: Learned) -> None:
@@ -83,17 +84,17 @@ def _all_finite(learned: Learned) -> Tensor:
     return tf.math.is_finite(tf.add_n(sums) + learned.sums.cost)
 
 
-def _training_loop(network: Network, config: TrainConfig, data: TrainingData) -> Any:
+def _training_loop(network: Network, config: TrainConfig, data: TrainingData, devices: Sequence[str]) -> Any:
     images, labels, size = tf.constant(data.train_images), tf.constant(data.train_labels), config.batch_size
     dilated = config.backprop is Backprop.DILATED
 
-    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+    @tf.function(autograph=False, jit_compile=config.xla)  # type: ignore[untyped-decorator]
     def run(learned: Learned, order: Tensor, first: Tensor, batches: Tensor, dilation: Tensor) -> Learned:
         def body(batch: Tensor, learned: Learned) -> tuple[Tensor, Learned]:
             chosen = tf.slice(order, [batch * size], [size])
             x = tf.cast(tf.gather(images, chosen), learned.weights[0].dtype)
             y = tf.gather(labels, chosen)
-            return batch + 1, training_step(network, config, learned, x, y, dilation if dilated else None)
+            return batch + 1, training_step(network, config, learned, x, y, dilation if dilated else None, devices)
 
         return cast("Learned", tf.while_loop(lambda batch, _: batch < first + batches, body, (first, learned))[1])
 

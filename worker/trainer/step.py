@@ -1,6 +1,7 @@
 """One training step, and the same measurement without an update."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -9,13 +10,28 @@ from worker.trainer.adversarial import adversarial_images
 from worker.trainer.losses import softmax_cross_entropy_backward, softmax_cross_entropy_forward
 from worker.trainer.networks import Network
 from worker.trainer.optimizers import optimizer_update
+from worker.trainer.parallel import over_devices
 from worker.trainer.precision import step_dtype
 from worker.trainer.state import Learned, Sums
 from worker.trainer.tensors import Tensor
 
 
+class Pass(NamedTuple):
+    """What a forward and a backward pass give."""
+
+    gradients: tuple[Tensor, ...]  # of the batch's cost, each in the shape and type of its weights
+    costs: Tensor  # [batch]
+    logits: Tensor  # [batch, classes]
+
+
 def training_step(
-    network: Network, config: TrainConfig, learned: Learned, x: Tensor, labels: Tensor, dilation: Tensor | None
+    network: Network,
+    config: TrainConfig,
+    learned: Learned,
+    x: Tensor,
+    labels: Tensor,
+    dilation: Tensor | None,
+    devices: Sequence[str] = (),
 ) -> Learned:
     """What is learned after one batch.
 
@@ -29,19 +45,48 @@ def training_step(
         x: [batch, height, width, channels].
         labels: [batch].
         dilation: [], lambda; None for the gradient itself.
+        devices: that share the batch; fewer than two: it stays whole.
     """
-    x = adversarial_images(network, config, learned.weights, x, labels)
     dtype = step_dtype(config, learned.weights[0].dtype)
-    weights = [tf.cast(w, dtype) for w in learned.weights]
+
+    def passes(x: Tensor, labels: Tensor) -> Pass:
+        x = adversarial_images(network, config, learned.weights, x, labels)
+        return forward_and_backward(network, config, learned.weights, x, labels, dilation, dtype)
+
+    summed = Quirk.COST_GRADIENT_SUMMED in config.quirks
+    gradients, costs, logits = over_devices(devices, passes, x, labels, summed=summed)
+    updated, optimizer = optimizer_update(config, learned.weights, gradients, learned.optimizer)
+    return Learned(updated, optimizer, _add(learned.sums, costs, logits, labels))
+
+
+def forward_and_backward(
+    network: Network,
+    config: TrainConfig,
+    weights: Sequence[Tensor],
+    x: Tensor,
+    labels: Tensor,
+    dilation: Tensor | None,
+    dtype: tf.DType,
+) -> Pass:
+    """Both passes over a batch as it is, computed in the type `dtype`; the cost in that of x.
+
+    Args:
+        network: whose passes they are.
+        config: quirks are read.
+        weights: of the network, in the type of x.
+        x: [batch, height, width, channels].
+        labels: [batch].
+        dilation: [], lambda; None for the gradient itself.
+        dtype: of the network's passes.
+    """
+    weights = [tf.cast(w, dtype) for w in weights]
     logits, cache = network.forward(weights, tf.cast(x, dtype))
     logits = tf.cast(logits, x.dtype)
     costs, softmax = softmax_cross_entropy_forward(logits, labels)
     dlogits = softmax_cross_entropy_backward(softmax, summed=Quirk.COST_GRADIENT_SUMMED in config.quirks)
     dilation = None if dilation is None else tf.cast(dilation, dtype)
     gradients = network.backward(weights, cache, tf.cast(dlogits, dtype), dilation)
-    gradients = tuple(tf.cast(gradient, x.dtype) for gradient in gradients)
-    updated, optimizer = optimizer_update(config, learned.weights, gradients, learned.optimizer)
-    return Learned(updated, optimizer, _add(learned.sums, costs, logits, labels))
+    return Pass(tuple(tf.cast(gradient, x.dtype) for gradient in gradients), costs, logits)
 
 
 def evaluation_step(

@@ -39,6 +39,7 @@ export class ChartHost {
   #figure = null
   #runs = []
   #splits = []
+  #published = ""
   #followers = new Map()
   #early = []
   #hidden = new Set() // lines, each as "7:test_cost"
@@ -53,17 +54,18 @@ export class ChartHost {
     const head = h("div", { class: "card-head" }, h("h2", {}, title), splitKey(), h("span", { class: "header-space" }), this.#zoom.element, this.#points)
     this.element = h("section", { class: "card chart", "data-chart": name, "aria-label": `${title}, chart` }, head, this.#frame, this.#legend)
     store.listen(signal, (event) => this.#hear(event))
-    onTheme(signal, () => this.#runs.length && this.show(this.#runs, this.#splits))
+    onTheme(signal, () => this.#runs.length && this.show(this.#runs, this.#splits, this.#published))
     const sizes = new ResizeObserver(() => this.#figure && this.#drawn && this.#redraw.later())
     sizes.observe(this.#frame)
     signal.addEventListener("abort", () => this.#leave(sizes))
   }
 
-  /** Shows the runs (summaries), in this order; `splits` is a list of `train` and `test`. */
-  async show(runs, splits = ["train", "test"]) {
+  /** Shows the runs (summaries), in this order; `splits` is a list of `train` and `test`, `published` a published curve. */
+  async show(runs, splits = ["train", "test"], published = "") {
     if (!runs.some((run) => this.#runs.some(({ id }) => id === run.id))) this.#zoom.leave()
     this.#runs = runs
     this.#splits = splits
+    this.#published = published
     this.element.dataset.splits = splits.join(",")
     for (const name of this.element.getAttributeNames()) if (name.startsWith("data-run-")) this.element.removeAttribute(name)
     this.#request?.abort()
@@ -71,12 +73,12 @@ export class ChartHost {
     this.#figure = null
     this.#early = []
     if (this.#drawn === 0) this.#note.replaceChildren(h("span", { class: "late" }, "Loading the curves…"))
-    const query = { runs: runs.map(({ id }) => id).join(","), theme: shownTheme(), splits: splits.join(",") }
+    const query = { runs: runs.map(({ id }) => id).join(","), theme: shownTheme(), splits: splits.join(","), references: published }
     try {
       const [figure] = await Promise.all([api.figure(this.#name, query, this.#request.signal), plotly()])
       if (!this.#signal.aborted) this.#take(figure)
     } catch (error) {
-      if (!isAbort(error)) this.#note.replaceChildren(problem(error.message, () => this.show(runs, splits)))
+      if (!isAbort(error)) this.#note.replaceChildren(problem(error.message, () => this.show(runs, splits, published)))
     }
   }
 
@@ -129,7 +131,7 @@ export class ChartHost {
     }
     // Marks of NaN and infinity are the figure's: it is fetched again where one is due.
     const isMarked = epochs.some(({ non_finite }) => Object.keys(non_finite).some((metric) => metric.endsWith(this.#name)))
-    if (isMarked) this.show(this.#runs, this.#splits)
+    if (isMarked) this.show(this.#runs, this.#splits, this.#published)
     else this.#redraw.later()
   }
 
@@ -137,7 +139,7 @@ export class ChartHost {
     if (this.#figure === null || this.#signal.aborted || this.#frame.offsetWidth === 0) return
     const { data, layout } = this.#figure
     const total = Math.max(...this.#runs.map(({ config }) => config.epochs))
-    const done = Math.max(0, ...data.map(({ x }) => x.at(-1) ?? 0))
+    const done = Math.max(0, ...data.map(({ x, meta }) => (meta.reference ? 0 : (x.at(-1) ?? 0))))
     for (const line of data) line.visible = !this.#hidden.has(keyOf(line.meta.run_id, line.meta.metric ?? line.meta.non_finite_of))
     layout.yaxis.showticklabels = done > 0
     this.#zoom.apply(layout, total, done)

@@ -5,6 +5,7 @@ import { remember } from "../core/router.js"
 import { store } from "../core/store.js"
 import { problem } from "../ui/problem.js"
 import { runPicker } from "./picker.js"
+import { publishedChoice } from "./published.js"
 import { splitToggles } from "./splits.js"
 import { CompareTable } from "./table.js"
 
@@ -19,6 +20,7 @@ export function comparePage({ root, query, signal }) {
 class ComparePage {
   #ids
   #splits
+  #published
   #signal
   #charts
   #pair
@@ -35,11 +37,12 @@ class ComparePage {
     if (asked.length > MOST) this.#limit = `A comparison shows ${MOST} runs at most: of the ${asked.length} that were chosen, these are the first.`
     const splits = (query.get("splits") ?? "test,train").split(",").filter((split) => ["test", "train"].includes(split))
     this.#splits = splits.length ? splits : ["test"]
+    this.#published = /^[a-z0-9-]*$/.test(query.get("published") ?? "") ? (query.get("published") ?? "") : ""
     this.#signal = signal
     this.#charts = [new ChartHost("accuracy", "Accuracy", signal), new ChartHost("cost", "Cost", signal)]
     this.#pair = h("div", { class: "chart-pair" }, this.#charts.map(({ element }) => element))
     this.#table = new CompareTable(signal, (id) => this.#remove(id), (id) => this.#charts.forEach((chart) => chart.emphasize(id)))
-    const head = h("div", { class: "page-head" }, h("h1", {}, "Compare"), runPicker(signal, () => this.#ids, (run) => this.#add(run)), h("span", { class: "header-space" }), splitToggles(this.#splits, (splits) => this.#show(splits)))
+    const head = h("div", { class: "page-head" }, h("h1", {}, "Compare"), runPicker(signal, () => this.#ids, (run) => this.#add(run)), h("span", { class: "header-space" }), publishedChoice(this.#published, signal, (name) => this.#publish(name)), splitToggles(this.#splits, (splits) => this.#show(splits)))
     root.append(head, this.#notice, this.#body)
     store.listen(signal, ({ kind, id }) => {
       if (kind === "removed" && this.#ids.includes(id)) this.#remove(id)
@@ -72,7 +75,7 @@ class ComparePage {
     this.#remember()
     if (this.#runs.length === 0) return this.#body.replaceChildren(empty())
     if (!this.#pair.isConnected) this.#body.replaceChildren(this.#pair, this.#table.element)
-    for (const chart of this.#charts) chart.show(this.#runs, this.#splits)
+    for (const chart of this.#charts) chart.show(this.#runs, this.#splits, this.#published)
     this.#table.show(this.#runs)
   }
 
@@ -93,11 +96,16 @@ class ComparePage {
   #show(splits) {
     this.#splits = splits
     this.#remember()
-    for (const chart of this.#charts) if (this.#runs.length) chart.show(this.#runs, splits)
+    for (const chart of this.#charts) if (this.#runs.length) chart.show(this.#runs, splits, this.#published)
+  }
+
+  #publish(name) {
+    this.#published = name
+    this.#show(this.#splits)
   }
 
   #remember() {
-    remember({ runs: this.#ids.join(","), splits: this.#splits.length === 2 ? "" : this.#splits.join(",") })
+    remember({ runs: this.#ids.join(","), splits: this.#splits.length === 2 ? "" : this.#splits.join(","), published: this.#published })
   }
 }
 

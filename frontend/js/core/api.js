@@ -19,16 +19,22 @@ export const api = {
   resume: (id) => send("POST", `/runs/${id}/resume`),
   trash: (id) => send("DELETE", `/runs/${id}`),
   restore: (id) => send("POST", `/runs/${id}/restore`),
+  retry: (id, how) => send("POST", `/runs/${id}/retry`, how),
+  reproduce: (id) => send("POST", `/runs/${id}/reproduce`),
+  branch: (id, order) => send("POST", `/runs/${id}/branch`, order),
+  checkpoints: (id, signal) => get(`/runs/${id}/checkpoints`, {}, signal),
   metrics: (id, query = {}, signal) => get(`/runs/${id}/metrics`, query, signal),
   history: (id, signal) => get(`/runs/${id}/history`, {}, signal),
   log: (id, signal) => get(`/runs/${id}/log`, {}, signal),
   figure: (name, query, signal) => get(`/figures/${name}`, query, signal),
   presets: (signal) => get("/presets", {}, signal),
+  references: (signal) => get("/references", {}, signal),
   schema: (signal) => get("/schema", {}, signal),
   datasets: (signal) => get("/datasets", {}, signal),
   workers: (signal) => get("/workers", {}, signal),
   /** The same key for the same form: a launch that is sent twice makes its runs once. */
   launch: (order, key) => send("POST", "/runs", order, { "Idempotency-Key": key }),
+  estimate: (order) => send("POST", "/estimates", order),
   logIn: (token) => send("POST", "/session", { token }),
 }
 

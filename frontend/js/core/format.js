@@ -47,6 +47,14 @@ export function timeLeft(seconds) {
   return `${duration(rounded)} left`
 }
 
+/** "about 3 min", "about 2 h": a guess, and no more exact than one. */
+export function about(seconds) {
+  if (seconds < 90) return `about ${Math.max(5, Math.round(seconds / 5) * 5)} s`
+  if (seconds < 5400) return `about ${Math.round(seconds / 60)} min`
+  if (seconds < 129_600) return `about ${Math.round(seconds / 3600)} h`
+  return `about ${Math.round(seconds / 86_400)} days`
+}
+
 /** Seconds between two times as the API writes them; until now where the second is null. */
 export function secondsBetween(from, to) {
   return (to ? Date.parse(to) : Date.now()) / 1000 - Date.parse(from) / 1000

@@ -7,6 +7,7 @@ import { dialog } from "../ui/dialog.js"
 import { problem } from "../ui/problem.js"
 import { toast } from "../ui/toast.js"
 import { codeLines } from "./code.js"
+import { estimateText } from "./estimate.js"
 import { LaunchForm } from "./form.js"
 import { presetCards } from "./presets.js"
 
@@ -50,6 +51,7 @@ class LaunchParts {
   #key = ""
   #sent = ""
   #lines = codeLines()
+  #estimate = estimateText()
   #total = h("p", { class: "launch-total", "data-testid": "launch-total" })
   #error = h("div", { class: "launch-error" })
   #button = h("button", { type: "button", class: "button button-main" }, "Launch")
@@ -58,13 +60,15 @@ class LaunchParts {
     this.#panel = panel
     this.#form = form
     this.code = this.#lines.element
-    this.foot = h("footer", { class: "launch-foot" }, this.#error, h("div", { class: "launch-foot-row" }, this.#total, this.#button))
+    this.foot = h("footer", { class: "launch-foot" }, this.#error, h("div", { class: "launch-foot-row" }, h("div", { class: "launch-sum" }, this.#total, this.#estimate.element), this.#button))
     this.#button.addEventListener("click", () => this.#launch())
     form.element.addEventListener("submit", (event) => (event.preventDefault(), this.#launch()))
   }
 
   update() {
-    this.#lines.show(this.#form.order())
+    const order = this.#form.order()
+    this.#lines.show(order)
+    this.#estimate.show(order)
     setText(this.#total, this.#form.totalText())
   }
 

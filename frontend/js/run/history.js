@@ -31,6 +31,6 @@ export class HistoryCard {
 
 function line({ at, kind, from_status: from, to_status: to, attempt, note }) {
   const word = kind === "step" && to ? (from === "queued" && to === "starting" ? `starting, attempt ${attempt}` : to) : (WORDS[kind] ?? kind)
-  const wasLost = to === "queued" && from
-  return h("li", { "data-tone": to === "failed" ? "bad" : wasLost ? "warn" : null }, h("span", { class: "history-word" }, wasLost ? "queued again" : word), note && h("span", { class: "muted history-note", title: note }, note), h("span", { class: "muted small history-time" }, ago(at)))
+  const wasLost = to === "queued" && from && from !== "paused"
+  return h("li", { "data-tone": to === "failed" ? "bad" : wasLost ? "warn" : null }, h("span", { class: "history-word" }, wasLost ? "queued again" : from === "paused" && to === "queued" ? "resumed" : word), note && h("span", { class: "muted history-note", title: note }, note), h("span", { class: "muted small history-time" }, ago(at)))
 }

@@ -6,6 +6,7 @@ import { problem } from "../ui/problem.js"
 import { configurationCard, environmentCard } from "./facts.js"
 import { RunHead } from "./head.js"
 import { HistoryCard } from "./history.js"
+import { LineageCard } from "./lineage.js"
 import { LogCard } from "./log.js"
 import { RunNumbers } from "./numbers.js"
 
@@ -36,9 +37,10 @@ async function load(root, id, signal) {
   const head = new RunHead(run)
   const numbers = new RunNumbers(run)
   const history = new HistoryCard(id, signal)
+  const lineage = new LineageCard(id, signal)
   const log = new LogCard(id, signal)
   top.replaceChildren(head.element, numbers.element)
-  facts.append(configurationCard(run), h("div", { class: "run-column" }, environmentCard(run), history.element), log.element)
+  facts.append(configurationCard(run), h("div", { class: "run-column" }, environmentCard(run), lineage.element, history.element), log.element)
   if (!known) for (const chart of charts) chart.show([run])
   const update = () => {
     const current = store.get(id) ?? run
@@ -51,8 +53,10 @@ async function load(root, id, signal) {
     if (event.id !== id) return
     if (event.kind === "removed") return head.gone()
     update()
+    if (event.kind === "epoch") lineage.renew()
     if (event.kind === "run") {
       history.load()
+      lineage.load()
       refreshEnvironment(id, facts, signal)
     }
   })

@@ -1,6 +1,10 @@
 import pytest
 from fastapi.testclient import TestClient
 
+from backend.db import epochs
+from backend.db.engine import Database
+from tests.builders import add_run, epoch_report, start_run
+
 TWO_EPOCHS = {"epochs": 2}
 
 
@@ -92,3 +96,22 @@ class TestABadRequest:
         for kind in ("text/plain", "application/x-www-form-urlencoded"):
             assert client.post("/api/runs", content="{}", headers={"content-type": kind}).status_code == 422
         assert client.get("/api/runs").json()["total"] == 0
+
+
+class TestEstimates:
+    def test_come_from_what_was_measured_and_launch_nothing(self, client: TestClient, database: Database) -> None:
+        """Before any run of the kind the time is not known; afterwards it follows from its epochs, by slots."""
+        body = {"config": {"epochs": 10}, "seeds": 3, "pair": True}
+        unknown = client.post("/api/estimates", json=body).json()
+        assert (unknown["runs"], unknown["total_seconds"], unknown["based_on"]) == (6, None, [])
+        run_id = add_run(database)
+        claim = start_run(database, run_id)
+        with database.write() as session:
+            epochs.append(session, run_id, claim.attempt, epoch_report(0, epoch_seconds=4.0))
+        found = client.post("/api/estimates", json=body).json()
+        assert found["epoch_seconds"] == pytest.approx(4.0)
+        assert found["run_seconds"] == pytest.approx(40.0)
+        assert found["total_seconds"] in (pytest.approx(120.0), pytest.approx(240.0))  # on two slots, or on one
+        assert found["based_on"] == [run_id]
+        assert client.get("/api/runs").json()["total"] == 1
+        assert client.post("/api/estimates", json={"config": {"width": 0}}).status_code == 422

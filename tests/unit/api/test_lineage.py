@@ -4,6 +4,7 @@ from fastapi.testclient import TestClient
 from backend.contract import CheckpointFile
 from backend.db import checkpoints, epochs, lifecycle
 from backend.db.engine import Database
+from backend.errors import AttemptSuperseded
 from tests.builders import add_run, epoch_report, start_run
 
 
@@ -56,7 +57,7 @@ class TestBranch:
     def test_of_a_run_without_epochs_is_refused(self, client: TestClient, database: Database) -> None:
         """Nothing can branch off a run that has not finished an epoch, and its actions do not offer it."""
         run_id = add_run(database)
-        assert client.get(f"/api/runs/{run_id}").json()["actions"] == ["stop"]
+        assert client.get(f"/api/runs/{run_id}").json()["actions"] == ["stop", "clone"]
         assert client.post(f"/api/runs/{run_id}/branch", json={"epoch": 1}).status_code == 422
 
 
@@ -94,10 +95,71 @@ class TestPause:
         assert refused.status_code == 409
         assert "only a run that trains can be paused" in refused.json()["error"]["message"]
         claim = start_run(database, run_id)
-        assert client.get(f"/api/runs/{run_id}").json()["actions"] == ["stop", "pause"]
+        assert client.get(f"/api/runs/{run_id}").json()["actions"] == ["stop", "pause", "clone"]
         assert client.post(f"/api/runs/{run_id}/pause").json()["status"] == "pausing"
         with database.write() as session:
             lifecycle.end_as_asked(session, run_id, claim.attempt)
-        assert client.get(f"/api/runs/{run_id}").json()["actions"] == ["stop", "resume", "delete"]
+        assert client.get(f"/api/runs/{run_id}").json()["actions"] == ["stop", "resume", "clone", "delete"]
         resumed = client.post(f"/api/runs/{run_id}/resume").json()
         assert (resumed["status"], resumed["recovering"]) == ("queued", False)
+
+
+class TestForce:
+    def test_stops_at_once_and_supersedes_who_trains(self, client: TestClient, database: Database) -> None:
+        """A forced stop is a stop, whatever the process does; its attempt can write nothing more."""
+        run_id = add_run(database)
+        claim = start_run(database, run_id)
+        assert client.post(f"/api/runs/{run_id}/stop?force=true").json()["status"] == "stopped"
+        with pytest.raises(AttemptSuperseded), database.write() as session:
+            epochs.append(session, run_id, claim.attempt, epoch_report(0))
+        assert [entry["to_status"] for entry in client.get(f"/api/runs/{run_id}/history").json()][-2:] == [
+            "stopping",
+            "stopped",
+        ]
+
+
+class TestRetry:
+    def test_of_a_stopped_run_begins_anew_or_after_its_last_epoch(self, client: TestClient, database: Database) -> None:
+        """A retry is a new run with its parent named; from a checkpoint it begins after the epochs that are done."""
+        run_id = add_run(database, epochs=5)
+        claim = start_run(database, run_id)
+        with database.write() as session:
+            epochs.append(session, run_id, claim.attempt, epoch_report(0))
+        assert client.post(f"/api/runs/{run_id}/retry").status_code == 409
+        client.post(f"/api/runs/{run_id}/stop?force=true")
+        anew = client.post(f"/api/runs/{run_id}/retry").json()
+        further = client.post(f"/api/runs/{run_id}/retry", json={"from_checkpoint": True}).json()
+        assert (anew["relation"], anew["parent_id"], anew["start_epoch"]) == ("retry", run_id, 0)
+        assert (further["relation"], further["start_epoch"], further["epochs_done"]) == ("retry", 1, 1)
+        child = start_run(database, further["id"])
+        assert (child.parent_id, child.start_epoch) == (run_id, 1)
+
+    def test_of_a_finished_run_is_refused(self, client: TestClient, parent: int) -> None:
+        """What has come to its end is reproduced, not retried."""
+        answer = client.post(f"/api/runs/{parent}/retry")
+        assert answer.status_code == 409
+        assert "only a failed or stopped run can be retried" in answer.json()["error"]["message"]
+
+
+class TestClone:
+    def test_is_a_run_with_changes(self, client: TestClient, parent: int) -> None:
+        """A clone may change anything that a launch may set; what does not fit is a 422."""
+        clone = client.post(f"/api/runs/{parent}/clone", json={"config": {"width": 8}}).json()
+        assert (clone["config"]["width"], clone["relation"], clone["start_epoch"]) == (8, "clone", 0)
+        assert client.post(f"/api/runs/{parent}/clone").status_code == 201
+        assert client.post(f"/api/runs/{parent}/clone", json={"config": {"width": 0}}).status_code == 422
+
+
+class TestBulk:
+    def test_does_what_can_be_done_and_names_the_rest(
+        self, client: TestClient, database: Database, parent: int
+    ) -> None:
+        """Of a queued run, a finished one and one that is not there, the first is stopped and the others are told."""
+        queued = add_run(database)
+        answer = client.post("/api/runs/bulk", json={"ids": [queued, parent, 999, queued], "action": "stop"}).json()
+        assert [(run["id"], run["status"]) for run in answer["runs"]] == [(queued, "stopped")]
+        assert [entry["id"] for entry in answer["refused"]] == [parent, 999]
+        gone = client.post("/api/runs/bulk", json={"ids": [queued, parent], "action": "delete"}).json()
+        assert all(run["deleted_at"] for run in gone["runs"])
+        assert client.get("/api/runs").json()["total"] == 0
+        assert client.post("/api/runs/bulk", json={"ids": [], "action": "stop"}).status_code == 422

@@ -142,3 +142,16 @@ class TestTheHeaders:
         assert "http" not in text.replace("<!doctype html>", "")
         for path in ("/static/swagger-ui.js", "/static/swagger-ui.css", "/static/js/api-docs.js", "/api/openapi.json"):
             assert client.get(path).status_code == 200
+
+
+class TestUnknownAddresses:
+    def test_give_a_browser_the_page_and_a_script_json(self, client: TestClient) -> None:
+        """Who mistyped an address sees a page that says so; a script, or a wrong path of the API, gets the sentence."""
+        page = client.get("/zzz", headers={"Accept": "text/html,*/*"})
+        assert page.status_code == 404
+        assert page.headers["content-type"].startswith("text/html")
+        assert "default-src" in page.headers["content-security-policy"]
+        for path, accept in (("/zzz", "*/*"), ("/api/zzz", "text/html"), ("/static/zzz.js", "text/html")):
+            answer = client.get(path, headers={"Accept": accept})
+            assert answer.status_code == 404
+            assert answer.json()["error"]["message"] == f"There is nothing at {path}."

@@ -227,6 +227,17 @@ class TestPause:
         assert status_of(database, run_id) is RunStatus.PAUSED
 
 
+class TestAWorkerThatEnds:
+    def test_gives_a_run_back_that_nobody_asked_to_stop(self, database: Database) -> None:
+        """An attempt that ends with its worker leaves the run queued, and it counts as no failure of the run."""
+        run_id = add_run(database)
+        for _ in range(4):
+            claim = start_run(database, run_id)
+            with database.write() as session:
+                lifecycle.end_as_asked(session, run_id, claim.attempt)
+            assert status_of(database, run_id) is RunStatus.QUEUED
+
+
 class TestLostAttempts:
     def test_a_run_whose_lease_is_over_is_queued_again(self, database: Database) -> None:
         """The reaper queues a run whose worker is silent, keeps its epochs, and leaves others alone."""

@@ -5,7 +5,7 @@ from typing import Any
 import plotly.graph_objects as go
 import pytest
 
-from backend.contract import Backprop
+from backend.contract import REFERENCES, Backprop
 from frontend.charts import (
     FIGURES,
     MAX_DIRECT_LABELS,
@@ -243,6 +243,25 @@ class TestNotFiniteValues:
         """A cost that is not a number is no mark in the chart of accuracy."""
         run = series(non_finite={"test_cost": {1: "NaN"}})
         assert all("non_finite_of" not in trace.meta for trace in accuracy_figure([run]).data)
+
+
+class TestReferences:
+    def test_are_dotted_grey_and_marked_where_they_are_known(self) -> None:
+        """A published curve has a marker at each known epoch, no colour of a run, and no label that a run has."""
+        figure = accuracy_figure(PAIR, references=[REFERENCES["case-a"]])
+        (found,) = (trace for trace in figure.data if trace.meta.get("reference_metric") == "test_accuracy")
+        assert found.meta["reference"] == "case-a"
+        assert list(found.x) == [1, 3, 10, 21, 27, 51]
+        assert list(found.y) == pytest.approx([96.12, 98.17, 99.23, 99.16, 99.41, 99.33])
+        assert (found.line.dash, found.mode) == ("dot", "lines+markers")
+        assert found.line.color not in {trace.line.color for trace in figure.data if "run_id" in trace.meta}
+
+    def test_show_only_what_is_known(self) -> None:
+        """A curve of which no test cost is known has none; splits that are not shown are left out."""
+        both = cost_figure(PAIR, references=[REFERENCES["case-b"]])
+        assert [trace.meta["reference_metric"] for trace in both.data if "reference" in trace.meta] == ["train_cost"]
+        test_only = cost_figure(PAIR, splits=["test"], references=[REFERENCES["case-b"]])
+        assert not any("reference" in trace.meta for trace in test_only.data)
 
 
 class TestAxes:

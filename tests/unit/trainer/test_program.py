@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from backend.contract import TrainConfig
 from tests.unit.trainer import oracle
 from tests.unit.trainer.builders import (
     BATCH,
@@ -125,6 +126,22 @@ class TestTrain:
         begun = start(CONFIG)
         program.prepare(begun)
         assert bits(program.train(begun, 0, 0, order=program.order(0), dilation=None)) == bits(start(CONFIG))
+
+
+class TestXla:
+    @pytest.mark.parametrize("network", ["conv7", "mlp"])
+    def test_computes_the_same_within_rounding(self, data: TrainingData, network: str) -> None:
+        """Compiled by XLA some steps give the weights that they give without, but for the last bits."""
+        config = TrainConfig.model_validate(CONFIG.model_dump() | {"network": network, "epsilon": 0.1})
+        found = []
+        for xla in (False, True):
+            each = config.model_copy(update={"xla": xla})
+            begun = TrainerState.start(each, build(each).initial_weights((32, 32, 1), 0)).learned
+            program = Program(build(each), each, data)
+            found.append(program.train(begun, 0, 3, order=program.order(0), dilation=None))
+        for one, other in zip(found[0].weights, found[1].weights, strict=True):
+            assert np.allclose(one, other, atol=2e-4)
+        assert float(found[0].sums.cost) == pytest.approx(float(found[1].sums.cost), rel=1e-4)
 
 
 class TestEvaluate:

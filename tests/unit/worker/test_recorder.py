@@ -6,13 +6,13 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from backend.contract import EpochReport, Phase, Progress, RunStatus, Stopped
-from backend.db import epochs, lifecycle, migrate, runs
+from backend.contract import CheckpointFile, EpochReport, Phase, Progress, RunStatus, Stopped
+from backend.db import checkpoints, epochs, lifecycle, migrate, runs
 from backend.db.engine import Database
 from backend.errors import AttemptSuperseded
 from tests.builders import add_run, claim_run, epoch_report, start_run
 from worker import recorder as recorder_module
-from worker.recorder import Recorder
+from worker.recorder import Recorder, Retention
 
 
 class FaultyDatabase(Database):
@@ -65,7 +65,9 @@ class Attempt:
         self.run_id = add_run(database, epochs=2)
         self.number = start_run(database, self.run_id).attempt
         self.news = NewsBoard(lambda: (self.status, self.epochs))
-        self.recorder = Recorder(database, self.news, self.run_id, self.number, 2, patience_s)
+        self.recorder = Recorder(
+            database, self.news, self.run_id, self.number, 2, patience_s, Retention(last=1, every=0)
+        )
 
     @property
     def status(self) -> RunStatus:
@@ -137,3 +139,12 @@ class TestTheRecorder:
             lifecycle.ask_stop(session, attempt.run_id)
         attempt.recorder.add(Stopped(0, 1))
         assert attempt.status is RunStatus.STOPPED
+
+    def test_tells_which_checkpoints_can_go(self, database: FaultyDatabase) -> None:
+        """A newer checkpoint takes the place of an older one in the same transaction; its file's name is given back."""
+        attempt = Attempt(database)
+        files = [CheckpointFile(f"{number}.npz", number, 0, 1, "f" * 64, "0" * 64) for number in (1, 2)]
+        assert attempt.recorder.add(epoch_report(0, test_accuracy=0.5), files[0]) == []
+        assert attempt.recorder.add(epoch_report(1, test_accuracy=0.6), files[1]) == ["1.npz"]
+        with database.read() as session:
+            assert checkpoints.names(session, attempt.run_id) == {"2.npz"}

@@ -1,0 +1,61 @@
+import pytest
+
+from backend.contract import TrainConfig
+from backend.contract.work import epoch_multiply_adds, forward_multiply_adds
+from backend.estimates import Measurement, estimate
+
+
+def config(**changes: object) -> TrainConfig:
+    return TrainConfig.model_validate({"dataset": "mnist", **changes})
+
+
+class TestWork:
+    @pytest.mark.parametrize(
+        ("changes", "millions"),
+        [({"width": 128}, 168.4), ({"width": 256, "dataset": "cifar10"}, 680.3)],
+    )
+    def test_of_the_articles_networks_is_the_known_one(self, changes: dict[str, object], millions: float) -> None:
+        """A forward pass of one image takes as many multiply-adds as counted elsewhere."""
+        assert forward_multiply_adds(config(**changes)) / 1e6 == pytest.approx(millions, abs=0.05)
+
+    def test_of_a_step_is_three_passes_or_five(self) -> None:
+        """Forward and both gradients are three units; the adversarial pass adds forward and input gradient."""
+        plain, adversarial = (
+            epoch_multiply_adds(config(epsilon=epsilon, train_images=600, test_images=100)) for epsilon in (0, 1)
+        )
+        assert plain == (3 * 600 + 100) * forward_multiply_adds(config())
+        assert adversarial == (5 * 600 + 100) * forward_multiply_adds(config())
+
+    def test_of_mlp_counts_its_products(self) -> None:
+        """784 x 400 + 400 x 400 + 400 x 10."""
+        assert forward_multiply_adds(config(network="mlp", width=400)) == 477_600
+
+
+class TestEstimate:
+    def test_of_what_was_measured_is_what_it_took(self) -> None:
+        """The newest run of the same kind and size decides; half the images take half the time."""
+        known = [Measurement(7, config(), 80.0), Measurement(3, config(), 200.0)]
+        found = estimate(config(), known)
+        assert found is not None
+        assert found.epoch_seconds == pytest.approx(80)
+        assert found.based_on == (7,)
+        half = estimate(config(train_images=30_000, test_images=5_000), known)
+        assert half is not None
+        assert half.epoch_seconds == pytest.approx(40)
+
+    def test_between_two_widths_lies_between_their_speeds(self) -> None:
+        """A width between two measured ones runs at a speed between theirs; one beyond them at the nearest's."""
+        known = [Measurement(1, config(width=32), 100.0), Measurement(2, config(width=128), 800.0)]
+        speeds = [epoch_multiply_adds(config(width=width)) / seconds for width, seconds in ((32, 100), (128, 800))]
+        found, beyond = estimate(config(width=64), known), estimate(config(width=256), known)
+        assert found is not None
+        assert beyond is not None
+        assert speeds[0] < epoch_multiply_adds(config(width=64)) / found.epoch_seconds < speeds[1]
+        assert set(found.based_on) == {1, 2}
+        assert epoch_multiply_adds(config(width=256)) / beyond.epoch_seconds == pytest.approx(speeds[1])
+
+    def test_of_another_kind_is_none(self) -> None:
+        """Neither another network nor another precision says how long this one takes."""
+        known = [Measurement(1, config(), 100.0)]
+        assert estimate(config(network="mlp"), known) is None
+        assert estimate(config(precision="bfloat16"), known) is None
