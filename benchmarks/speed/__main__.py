@@ -1,7 +1,7 @@
 """Measure this trainer's step beside its peers, interleaved in one run, and print where the bars stand.
 
-    python -m benchmarks.speed
-    python -m benchmarks.speed --quick
+python -m benchmarks.speed
+python -m benchmarks.speed --quick
 """
 
 import argparse
@@ -91,7 +91,7 @@ def _steps_of_a_turn(process: Process, name: str, seconds: float) -> int:
     """How many steps last about so long. What is compiled at the first call is not counted."""
     count = 2
     process.ask(do="run", name=name, steps=count)
-    while (taken := process.ask(do="run", name=name, steps=count)["seconds"]) < seconds / 4:
+    while (taken := float(process.ask(do="run", name=name, steps=count)["seconds"])) < seconds / 4:
         count *= 2
     return max(1, round(count * seconds / taken))
 
@@ -104,14 +104,18 @@ def main(arguments: argparse.Namespace) -> int:
             for module in ("ours", "tape")
         ]
         if has_torch(arguments.torch):
-            processes.append(stack.enter_context(Process(arguments.torch, "benchmarks.speed.pytorch", arguments.threads)))
+            processes.append(
+                stack.enter_context(Process(arguments.torch, "benchmarks.speed.pytorch", arguments.threads))
+            )
         else:
             print(
                 f"PyTorch is not installed for {arguments.torch}: its rows are left out. `make bench` installs it; "
                 "benchmarks/README.md says what that needs.\n"
             )
         environment = {name: version for process in processes for name, version in process.environment.items()}
-        environment = {name: environment[name] for name in ("tensorflow", "keras", "torch", "numpy") if name in environment}
+        environment = {
+            name: environment[name] for name in ("tensorflow", "keras", "torch", "numpy") if name in environment
+        }
         print(*environment_lines(environment, arguments.threads, arguments.rounds), sep="\n", flush=True)
         holders = {name: process for process in processes for name in process.contenders}
         results = []

@@ -88,6 +88,4 @@ def runs(count: int, first: int) -> list[tuple[int, int]]:
 
 def largest_difference(found: Sequence[Floats], expected: Sequence[Floats]) -> float:
     """The largest relative error |found - expected| / |expected| of any array."""
-    return max(
-        float(np.linalg.norm(a - b)) / float(np.linalg.norm(b)) for a, b in zip(found, expected, strict=True)
-    )
+    return max(float(np.linalg.norm(a - b)) / float(np.linalg.norm(b)) for a, b in zip(found, expected, strict=True))

@@ -103,7 +103,9 @@ class KerasFit:
         calls = -(-count // each)
         stopwatch = _Stopwatch()
         batches = self._batches.skip(self._next)
-        self._model.fit(batches, epochs=1, steps_per_epoch=calls * each, verbose=0, callbacks=[stopwatch])
+        self._model.fit(
+            batches, epochs=1, steps_per_epoch=calls * each, shuffle=False, verbose=0, callbacks=[stopwatch]
+        )
         self._next = (self._next + calls * each) % BATCHES
         return stopwatch.seconds * count / (calls * each)
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from backend.contract import Network, Precision, TrainConfig
 from benchmarks.speed.cases import BATCHES, BETA1, BETA2, LEARNING_RATE, Case, Floats, runs
-from benchmarks.speed.serve import serve
+from benchmarks.speed.serve import Maker, serve
 from worker.trainer import TrainerState, TrainingData
 from worker.trainer.networks import build
 from worker.trainer.program import Program
@@ -76,7 +76,7 @@ class MatrixProducts:
         return [], []
 
 
-MAKERS = {
+MAKERS: dict[str, Maker] = {
     "ours": partial(Ours, precision=Precision.FLOAT32),
     "ours, bfloat16 sign pass": partial(Ours, precision=Precision.FLOAT32, sign_pass=Precision.BFLOAT16),
     "ours, bfloat16": partial(Ours, precision=Precision.BFLOAT16),

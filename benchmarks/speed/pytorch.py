@@ -69,7 +69,9 @@ class Torch:
         self._means, self._squares, self._largest = (
             [torch.zeros_like(w, requires_grad=False) for w in self._weights] for _ in range(3)
         )
-        compile_: Callable[[Any], Any] = partial(torch.compile, dynamic=False) if compiled else lambda function: function
+        compile_: Callable[[Any], Any] = (
+            partial(torch.compile, dynamic=False) if compiled else lambda function: function
+        )
         self._cost, self._update = compile_(self._mean_cost), compile_(self._amsgrad)
 
     def _mean_cost(self, weights: list[Any], x: Any, labels: Any) -> Any:
@@ -79,13 +81,13 @@ class Torch:
 
     def _amsgrad(self, gradients: list[Any]) -> None:
         # The products over lists of tensors that PyTorch's own optimizers are made of.
-        torch._foreach_lerp_(self._means, gradients, 1 - BETA1)  # noqa: SLF001
-        torch._foreach_mul_(self._squares, BETA2)  # noqa: SLF001
-        torch._foreach_addcmul_(self._squares, gradients, gradients, 1 - BETA2)  # noqa: SLF001
-        torch._foreach_maximum_(self._largest, self._squares)  # noqa: SLF001
+        torch._foreach_lerp_(self._means, gradients, 1 - BETA1)
+        torch._foreach_mul_(self._squares, BETA2)
+        torch._foreach_addcmul_(self._squares, gradients, gradients, 1 - BETA2)
+        torch._foreach_maximum_(self._largest, self._squares)
         roots = torch._foreach_sqrt(self._largest)  # noqa: SLF001
-        torch._foreach_add_(roots, STABILIZER)  # noqa: SLF001
-        torch._foreach_addcdiv_(self._weights, self._means, roots, -LEARNING_RATE)  # noqa: SLF001
+        torch._foreach_add_(roots, STABILIZER)
+        torch._foreach_addcdiv_(self._weights, self._means, roots, -LEARNING_RATE)
 
     def _step(self, x: Any, labels: Any) -> None:
         if self._case.epsilon:

@@ -48,8 +48,7 @@ def case_lines(measured: Measured) -> list[str]:
     """The table of one case: a row for each contender, its ratio being ours in its precision over it."""
     lines = [
         f"\n### {measured.case.title}, batch {measured.case.batch}\n",
-        "| contender | images/s, median (quartiles) | ours / it, 95 % interval | of the matrix products' rate "
-        "| first gradient differs by |",
+        "| contender | images/s, median (quartiles) | ours / it, 95 % | of the products' rate | gradient differs by |",
         "|---|---|---|---|---|",
     ]
     for name, speeds in measured.speeds.items():
@@ -66,7 +65,10 @@ def case_lines(measured: Measured) -> list[str]:
         )
     lines += [f"| {name} | not measured: {why} | | | |" for name, why in measured.failed.items()]
     half, most = np.quantile(measured.others, (0.5, 0.9))
-    return [*lines, f"\nOther programs took {half:.0%} of the CPUs in the median turn, {most:.0%} or more in every tenth."]
+    return [
+        *lines,
+        f"\nOther programs took {half:.0%} of the CPUs in the median turn, {most:.0%} or more in every tenth.",
+    ]
 
 
 def _share(measured: Measured, name: str) -> str:

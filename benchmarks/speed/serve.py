@@ -56,7 +56,9 @@ def _obeyed(request: dict[str, Any], makers: dict[str, Maker], held: dict[str, C
         held[name] = makers[name](Case(**request["case"]))
         held[name].steps(1)
         weights, means = held[name].learned()
-        parts = {f"{kind}{k}": array for kind, arrays in (("w", weights), ("m", means)) for k, array in enumerate(arrays)}
+        parts = {
+            f"{kind}{k}": array for kind, arrays in (("w", weights), ("m", means)) for k, array in enumerate(arrays)
+        }
         np.savez(request["path"], **parts)  # type: ignore[arg-type]
         return {}
     begin = time.perf_counter()

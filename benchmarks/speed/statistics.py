@@ -1,10 +1,12 @@
 """Medians of noisy rounds, with intervals by the bootstrap."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+Speeds: TypeAlias = Sequence[float] | NDArray[np.float64]
 
 RESAMPLES = 4000
 QUANTILES = (0.025, 0.975)
@@ -21,12 +23,12 @@ class Ratio(NamedTuple):
         return f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f})"
 
 
-def paired_ratio(ours: Sequence[float], theirs: Sequence[float]) -> Ratio:
+def paired_ratio(ours: Speeds, theirs: Speeds) -> Ratio:
     """The median over rounds of ours[round] / theirs[round]; both were measured close together in each round."""
     return geometric_mean([(ours, theirs)])
 
 
-def geometric_mean(pairs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Ratio:
+def geometric_mean(pairs: Sequence[tuple[Speeds, Speeds]]) -> Ratio:
     """The geometric mean of the median ratios of several cases; the rounds of each are resampled by themselves."""
     generator = np.random.default_rng(0)
     logarithms = [np.log(np.divide(ours, theirs)) for ours, theirs in pairs]

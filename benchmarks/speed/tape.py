@@ -61,8 +61,8 @@ class ObviousTape:
     def __init__(self, case: Case) -> None:
         self._case, self._images, self._labels, self._next = case, case.images(), case.labels(), 0
         weights = case.weights()
-        self._weights = [tf.Variable(w) for w in weights]
-        self._mean, self._square, self._largest = ([tf.Variable(np.zeros_like(w)) for w in weights] for _ in range(3))
+        self._weights = [tf.Variable(tf.constant(w)) for w in weights]
+        self._mean, self._square, self._largest = ([tf.Variable(tf.zeros(w.shape)) for w in weights] for _ in range(3))
         self._network = conv7 if case.network == "conv7" else mlp
         self._step = tf.function(self._one_step)
 
@@ -71,11 +71,12 @@ class ObviousTape:
             with tf.GradientTape() as tape:
                 tape.watch(x)
                 cost = self._cost(x, labels)
-            x += self._case.epsilon * tf.sign(tape.gradient(cost, x))
+            dx: Tensor = tape.gradient(cost, x)
+            x += self._case.epsilon * tf.sign(dx)
         with tf.GradientTape() as tape:
             tape.watch(x)
             cost = self._cost(x, labels)
-        gradients = tape.gradient(cost, self._weights)
+        gradients: list[Tensor] = tape.gradient(cost, self._weights)
         states = zip(self._weights, self._mean, self._square, self._largest, gradients, strict=True)
         for w, mean, square, largest, g in states:
             mean.assign(BETA1 * mean + (1 - BETA1) * g)
@@ -147,11 +148,12 @@ class BestTape:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(x)
                 cost = self._cost(weights, x, labels)
-            x += self._case.epsilon * tf.sign(tape.gradient(cost, x))
+            dx: Tensor = tape.gradient(cost, x)
+            x += self._case.epsilon * tf.sign(dx)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
             cost = self._cost(weights, x, labels)
-        gradients = tape.gradient(cost, weights)
+        gradients: Tensor = tape.gradient(cost, weights)
         return optimizer_update(self._config, weights, gradients, optimizer)
 
     def _cost(self, weights: Sequence[Tensor], x: Tensor, labels: Tensor) -> Tensor:

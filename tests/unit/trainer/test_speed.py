@@ -1,6 +1,7 @@
 """The contenders of the speed benchmark: they must all compute the same step, else their speeds say nothing."""
 
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from benchmarks.speed.cases import BATCHES, Case, largest_difference, runs
 from benchmarks.speed.keras_fit import KerasFit
 from benchmarks.speed.ours import MAKERS
 from benchmarks.speed.report import Measured, bar_lines
-from benchmarks.speed.serve import Contender, Maker
+from benchmarks.speed.serve import Maker
 from benchmarks.speed.statistics import geometric_mean, paired_ratio
 from benchmarks.speed.tape import BestTape, ObviousTape
 from tests.unit.trainer import oracle
@@ -18,6 +19,7 @@ from worker.trainer.tensors import Tensor
 
 CASES = [Case(network, 4, 3, epsilon) for network in ("conv7", "mlp") for epsilon in (0.5, 0.0)]
 FLOAT32: dict[str, Maker] = {"ours": MAKERS["ours"], "obvious": ObviousTape, "best": BestTape, "Keras": KerasFit}
+MAKERS_BY_NAME = FLOAT32 | MAKERS
 
 
 def oracle_gradients(case: Case) -> list[NDArray[np.float64]]:
@@ -36,7 +38,10 @@ def oracle_gradients(case: Case) -> list[NDArray[np.float64]]:
     return oracle.derivative(lambda weights: cost(weights, x), weights)
 
 
-def after(contender: Contender, count: int) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
+@cache
+def after(name: str, case: Case, count: int) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
+    """A contender's weights and means after some steps in one call."""
+    contender = MAKERS_BY_NAME[name](case)
     contender.steps(count)
     return contender.learned()
 
@@ -46,14 +51,14 @@ class TestContenders:
     @pytest.mark.parametrize("name", FLOAT32)
     def test_compute_the_gradient_of_the_rule(self, case: Case, name: str) -> None:
         """The first step's means are a tenth of the gradients that automatic differentiation finds in float64."""
-        _, means = after(FLOAT32[name](case), 1)
+        _, means = after(name, case, 1)
         for mean, gradient in zip(means, oracle_gradients(case), strict=True):
             assert oracle.relative_error(mean / 0.1, gradient) < 1e-4
 
     @pytest.mark.parametrize("name", FLOAT32)
     def test_update_by_amsgrad(self, case: Case, name: str) -> None:
         """The first update is 1e-3 m / (sqrt(0.1 g^2) + 1e-8), m a tenth of g."""
-        weights, means = after(FLOAT32[name](case), 1)
+        weights, means = after(name, case, 1)
         for w, first, m in zip(weights, case.weights(), means, strict=True):
             expected = first - 1e-3 * m / (math.sqrt(0.1) * np.abs(m / 0.1) + 1e-8)
             assert np.allclose(w, expected, rtol=0, atol=1e-6)
@@ -61,14 +66,14 @@ class TestContenders:
     @pytest.mark.parametrize("name", FLOAT32)
     def test_take_the_same_batches(self, case: Case, name: str) -> None:
         """Three steps at once or one by one end alike, and near to where ours do."""
-        at_once, _ = after(FLOAT32[name](case), 3)
-        ours, _ = after(FLOAT32["ours"](case), 3)
+        at_once, _ = after(name, case, 3)
+        ours, _ = after("ours", case, 3)
         assert largest_difference(at_once, ours) < 0.02
 
     def test_in_bfloat16_are_near(self, case: Case) -> None:
         """bfloat16 passes give the gradient of float32 to two digits or so."""
-        _, means = after(MAKERS["ours, bfloat16"](case), 1)
-        assert largest_difference([10 * m for m in means], [np.float32(g) for g in oracle_gradients(case)]) < 0.2
+        _, means = after("ours, bfloat16", case, 1)
+        assert largest_difference([10 * m for m in means], [g.astype(np.float32) for g in oracle_gradients(case)]) < 0.2
 
 
 class TestCase:
