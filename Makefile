@@ -52,17 +52,31 @@ results:  ## Train the published experiments on the data in a folder: make resul
 	$(call install,requirements-dev.lock)
 	@exec $(BIN)/python -m benchmarks.results --data "$(DATA)" $(ARGS)
 
+PEERS = $(VENV)/benchmark
+
+.PHONY: bench
+bench:  ## Measure the training step beside TensorFlow's tape, Keras and PyTorch; a look: make bench ARGS=--quick
+	$(call install,requirements.lock)
+	$(call python,-m venv $(PEERS))
+	-@$(PEERS)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes --no-deps \
+		--only-binary :all: -r requirements-benchmark.lock
+	@exec $(BIN)/python -m benchmarks.speed $(ARGS)
+
 UV = $(VENV)/uv/bin/uv
-COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile --quiet --universal --python-version 3.11 \
-	--generate-hashes --no-emit-index-url pyproject.toml
+COMPILE_GROUP = UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url
+COMPILE = $(COMPILE_GROUP) pyproject.toml
+# Where pip finds CPU builds of PyTorch, as PIP_FIND_LINKS says, is where they are looked for here.
+COMPILE_BENCHMARK = UV_FIND_LINKS="$${UV_FIND_LINKS-$$PIP_FIND_LINKS}" $(COMPILE_GROUP) --group benchmark
 
 .PHONY: lock
-lock:  ## Write the three lock files anew from pyproject.toml; newer versions: make lock ARGS=--upgrade
+lock:  ## Write the four lock files anew from pyproject.toml; newer versions: make lock ARGS=--upgrade
 	$(call python,-m venv $(VENV)/uv)
 	@$(VENV)/uv/bin/python -m pip --quiet --disable-pip-version-check install uv
 	$(COMPILE) $(ARGS) --extra worker --extra embedded --output-file requirements.lock
 	$(COMPILE) $(ARGS) --extra worker --extra embedded --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	$(COMPILE) $(ARGS) --constraint requirements.lock --output-file requirements-backend.lock
+	$(COMPILE_BENCHMARK) $(ARGS) --output-file requirements-benchmark.lock
 
 .PHONY: clean
 clean:  ## Delete the environment and all caches; runs and data sets stay

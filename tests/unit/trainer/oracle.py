@@ -56,6 +56,20 @@ def cost(weights: Sequence[Tensor], x: Tensor, labels: Tensor) -> Tensor:
     return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits(weights, x)))
 
 
+def mlp_layers(weights: Sequence[Tensor], x: Tensor) -> list[Tensor]:
+    """The inputs of the three layers of mlp, and the logits."""
+    w1, b1, w2, b2, w3, b3 = weights
+    flat = tf.reshape(x, [x.shape[0], -1])
+    first = tf.maximum(flat @ w1 + b1, 0)
+    second = tf.maximum(first @ w2 + b2, 0)
+    return [flat, first, second, second @ w3 + b3]
+
+
+def mlp_cost(weights: Sequence[Tensor], x: Tensor, labels: Tensor) -> Tensor:
+    """The mean softmax cross-entropy of mlp over a batch."""
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, mlp_layers(weights, x)[-1]))
+
+
 def derivative(function: Callable[..., Tensor], *arguments: Any, dy: Any = None) -> list[Floats]:
     """The gradients of sum(dy * function(*arguments)) at each argument; dy is 1 where it is not given."""
     arguments = tuple(tf.nest.map_structure(tf.convert_to_tensor, argument) for argument in arguments)

@@ -9,7 +9,12 @@ import worker.trainer
 from tests.unit.trainer import oracle
 from worker.trainer.dilation import dilated_backward
 from worker.trainer.layers.average_pool import average_pool_backward, average_pool_forward
-from worker.trainer.layers.convolution import conv2d_backward_filter, conv2d_backward_input, conv2d_forward
+from worker.trainer.layers.convolution import (
+    conv2d_backward_filter,
+    conv2d_backward_input,
+    conv2d_elu_forward,
+    conv2d_forward,
+)
 from worker.trainer.layers.elu import elu_backward, elu_forward
 from worker.trainer.layers.upsample import repeat
 from worker.trainer.losses import softmax_cross_entropy_backward, softmax_cross_entropy_forward
@@ -20,7 +25,7 @@ TOLERANCE = 1e-10  # relative, in float64
 BATCH = 3
 LABELS = np.array([4, 0, 9])
 CONV7 = Conv7(width=3)
-ONE_WIDTH = (2, 3, 3, 3, 3, 3, 3, 10)
+ONE_WIDTH = (2, 5, 5, 5, 5, 5, 5, 10)
 MANY_WIDTHS = (1, 2, 3, 4, 2, 3, 4, 10)
 
 
@@ -54,36 +59,48 @@ def naive_convolution(x: oracle.Floats, w: oracle.Floats) -> oracle.Floats:
 
 
 @pytest.mark.parametrize("kernel", [5, 3, 2, 1])
+@pytest.mark.parametrize("channels", [1, 3, 4])
 class TestConvolution:
-    x = oracle.normal((2, 5, 4, 3), seed=1)
     dz = oracle.normal((2, 5, 4, 2), seed=2)
 
     @pytest.fixture
-    def w(self, kernel: int) -> oracle.Floats:
-        """A kernel from three channels to two."""
-        return oracle.normal((kernel, kernel, 3, 2), seed=3)
+    def x(self, channels: int) -> oracle.Floats:
+        """Two maps of 5 x 4; up to three channels are few to the gradient at the images, four are many."""
+        return oracle.normal((2, 5, 4, channels), seed=1)
 
-    def test_is_the_sum_of_its_docstring(self, w: oracle.Floats) -> None:
+    @pytest.fixture
+    def w(self, kernel: int, channels: int) -> oracle.Floats:
+        """A kernel from all channels to two."""
+        return oracle.normal((kernel, kernel, channels, 2), seed=3)
+
+    def test_is_the_sum_of_its_docstring(self, x: oracle.Floats, w: oracle.Floats) -> None:
         """Each element is the sum over the kernel; an even kernel's odd row and column of zeros are at the end."""
-        z = conv2d_forward(self.x, w)
-        assert oracle.relative_error(z, naive_convolution(self.x, w)) < TOLERANCE
+        z = conv2d_forward(x, w)
+        assert oracle.relative_error(z, naive_convolution(x, w)) < TOLERANCE
 
-    def test_input_gradient_equals_autodiff(self, w: oracle.Floats) -> None:
+    def test_input_gradient_equals_autodiff(self, x: oracle.Floats, w: oracle.Floats) -> None:
         """The hand-written gradient at the images is that of automatic differentiation."""
-        dx, _ = oracle.derivative(lambda x, w: tf.nn.conv2d(x, w, 1, "SAME"), self.x, w, dy=self.dz)
-        assert oracle.relative_error(conv2d_backward_input(self.dz, self.x, w), dx) < TOLERANCE
+        dx, _ = oracle.derivative(lambda x, w: tf.nn.conv2d(x, w, 1, "SAME"), x, w, dy=self.dz)
+        assert oracle.relative_error(conv2d_backward_input(self.dz, x, w), dx) < TOLERANCE
 
-    def test_filter_gradient_equals_autodiff(self, w: oracle.Floats) -> None:
+    def test_filter_gradient_equals_autodiff(self, x: oracle.Floats, w: oracle.Floats) -> None:
         """The hand-written gradient at the kernel is that of automatic differentiation."""
-        _, dw = oracle.derivative(lambda x, w: tf.nn.conv2d(x, w, 1, "SAME"), self.x, w, dy=self.dz)
-        assert oracle.relative_error(conv2d_backward_filter(self.dz, self.x, w), dw) < TOLERANCE
+        _, dw = oracle.derivative(lambda x, w: tf.nn.conv2d(x, w, 1, "SAME"), x, w, dy=self.dz)
+        assert oracle.relative_error(conv2d_backward_filter(self.dz, x, w), dw) < TOLERANCE
 
-    def test_gradients_are_its_adjoints(self, w: oracle.Floats) -> None:
+    def test_gradients_are_its_adjoints(self, x: oracle.Floats, w: oracle.Floats) -> None:
         """A convolution is linear in images and in kernel, so <dz, z> = <dx, x> = <dw, w>, by naive sums."""
-        product = float(np.sum(self.dz * naive_convolution(self.x, w)))
-        dx, dw = conv2d_backward_input(self.dz, self.x, w), conv2d_backward_filter(self.dz, self.x, w)
-        assert float(tf.reduce_sum(dx * self.x)) == pytest.approx(product, rel=1e-12)
+        product = float(np.sum(self.dz * naive_convolution(x, w)))
+        dx, dw = conv2d_backward_input(self.dz, x, w), conv2d_backward_filter(self.dz, x, w)
+        assert float(tf.reduce_sum(dx * x)) == pytest.approx(product, rel=1e-12)
         assert float(tf.reduce_sum(dw * w)) == pytest.approx(product, rel=1e-12)
+
+    def test_with_elu_is_elu_of_it(self, x: oracle.Floats, w: oracle.Floats) -> None:
+        """Fused or not, the convolution with ELU gives what one after the other gives: here in float32, compiled."""
+        small, kernel = tf.constant(x, tf.float32), tf.constant(w, tf.float32)
+        expected = elu_forward(tf.constant(naive_convolution(x, w)))
+        found = tf.function(conv2d_elu_forward)(small, kernel)
+        assert oracle.relative_error(found, expected) < 1e-6
 
 
 class TestElu:

@@ -1,6 +1,5 @@
 """The networks' quirks, and the multi-layer perceptron, against automatic differentiation in float64."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,19 +32,6 @@ def mlp_weights() -> tuple[Tensor, ...]:
     return tuple(weights)
 
 
-def mlp_layers(weights: Sequence[Tensor], x: Tensor) -> list[Tensor]:
-    """The inputs of the three layers, and the logits."""
-    w1, b1, w2, b2, w3, b3 = weights
-    flat = tf.reshape(x, [len(LABELS), -1])
-    first = tf.maximum(flat @ w1 + b1, 0)
-    second = tf.maximum(first @ w2 + b2, 0)
-    return [flat, first, second, second @ w3 + b3]
-
-
-def mlp_cost(weights: Sequence[Tensor], x: Tensor) -> Tensor:
-    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(LABELS, mlp_layers(weights, x)[-1]))
-
-
 @pytest.fixture
 def x() -> Tensor:
     """Three images of 4 x 3 pixels in two channels."""
@@ -63,14 +49,14 @@ def mlp_gradients(x: Tensor, dilation: float | None = None) -> tuple[Tensor, ...
 class TestMlp:
     def test_weight_gradients_equal_autodiff(self, x: Tensor) -> None:
         """Weights and biases of each layer get the gradient of automatic differentiation."""
-        expected = oracle.derivative(lambda weights: mlp_cost(weights, x), mlp_weights())
+        expected = oracle.derivative(lambda weights: oracle.mlp_cost(weights, x, LABELS), mlp_weights())
         for found, wanted in zip(mlp_gradients(x), expected, strict=True):
             assert oracle.relative_error(found, wanted) < TOLERANCE
 
     def test_image_gradient_equals_autodiff(self, x: Tensor) -> None:
         """The gradient at the pixels is that of automatic differentiation, laid flat."""
         network, weights = Mlp(WIDTH), mlp_weights()
-        (expected,) = oracle.derivative(lambda x: mlp_cost(weights, x), x)
+        (expected,) = oracle.derivative(lambda x: oracle.mlp_cost(weights, x, LABELS), x)
         logits, cache = network.forward(weights, x)
         _, softmax = softmax_cross_entropy_forward(logits, LABELS)
         dx = network.backward_to_input(weights, cache, softmax_cross_entropy_backward(softmax))
@@ -79,7 +65,7 @@ class TestMlp:
     def test_dilated_gradients_equal_a_composition_of_layers(self, x: Tensor) -> None:
         """Layer 1 gets G_2 + lambda G_3 before its ReLU; layers 2 and 3 stay as they are."""
         w1, b1, w2, b2, w3, b3 = mlp_weights()
-        flat, first, second, logits = mlp_layers((w1, b1, w2, b2, w3, b3), x)
+        flat, first, second, logits = oracle.mlp_layers((w1, b1, w2, b2, w3, b3), x)
         (start,) = oracle.derivative(
             lambda logits: tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(LABELS, logits)), logits
         )

@@ -18,8 +18,8 @@ import tensorflow as tf
 from backend.contract import Quirk
 from worker.trainer.dilation import dilated_backward
 from worker.trainer.layers.average_pool import average_pool_backward, average_pool_forward
-from worker.trainer.layers.convolution import conv2d_backward_filter, conv2d_backward_input, conv2d_forward
-from worker.trainer.layers.elu import elu_backward, elu_backward_slope_2, elu_forward
+from worker.trainer.layers.convolution import conv2d_backward_filter, conv2d_backward_input, conv2d_elu_forward
+from worker.trainer.layers.elu import elu_backward, elu_backward_slope_2
 from worker.trainer.layers.upsample import repeat
 from worker.trainer.tensors import Tensor
 
@@ -115,7 +115,7 @@ class Conv7:
         for layer, w in zip(LAYERS, weights, strict=True):
             if layer.pool:
                 x = average_pool_forward(x)
-            y = elu_forward(conv2d_forward(x, w))
+            y = conv2d_elu_forward(x, w)
             cache.append(LayerCache(x, y))
             x = y
         return tf.reshape(ALPHA * x, [-1, CLASSES]), tuple(cache)
