@@ -55,12 +55,13 @@ def main(data: Path, names: Sequence[str]) -> int:
     """Print one line a run, and give 0 if every figure lies where it should."""
     missed = 0
     environment: dict[str, str] = {}
+    curves: list[str] = []
     print("| experiment | run | seed | epochs | train, % | test, % | accepted | seconds | images/s | |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for experiment in (EXPERIMENTS[name] for name in names):
         runs, seconds = _trained(experiment, data)
         low, high = experiment.test_accuracy
-        for run, images_per_second in runs:
+        for run, metrics in runs:
             latest = run["latest"] or {"train_accuracy": float("nan"), "test_accuracy": float("nan")}
             train, test = 100 * latest["train_accuracy"], 100 * latest["test_accuracy"]
             in_time = experiment.limit_s is None or seconds <= experiment.limit_s
@@ -68,6 +69,8 @@ def main(data: Path, names: Sequence[str]) -> int:
             missed += not held
             environment = run["environment"] or environment
             config = run["config"]
+            images_per_second = metrics["columns"]["images_per_second"][-1] if metrics["epochs"] else 0.0
+            curves += _curve(experiment, config, metrics)
             who = f"{experiment.title} | {config['backprop']} | {config['seed']}"
             print(
                 f"| {who} | {run['epochs_done']} | {train:.2f} | "
@@ -77,12 +80,26 @@ def main(data: Path, names: Sequence[str]) -> int:
             )
             if run["error"]:
                 print(run["error"], file=sys.stderr)
+    print("\n".join(curves))
     print("\n" + ", ".join(f"{name} {value}" for name, value in environment.items()))
     return 1 if missed else 0
 
 
-def _trained(experiment: Experiment, data: Path) -> tuple[list[tuple[dict[str, Any], float]], float]:
-    """The runs as they ended, each with its images per second in the last epoch; and the seconds that it took."""
+def _curve(experiment: Experiment, config: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
+    """A run, epoch by epoch, with the hash of the state after its last."""
+    lines = ["", f"{experiment.title}, {config['backprop']}, seed {config['seed']}", ""]
+    lines += ["| epoch | train, % | test, % | train cost | test cost | seconds |", "|---|---|---|---|---|---|"]
+    names = ("train_accuracy", "test_accuracy", "train_cost", "test_cost", "epoch_seconds")
+    rows = zip(metrics["epochs"], *(metrics["columns"][name] for name in names), strict=True)
+    for epoch, train, test, train_cost, test_cost, seconds in rows:
+        lines.append(
+            f"| {epoch} | {100 * train:.2f} | {100 * test:.2f} | {train_cost:.4f} | {test_cost:.4f} | {seconds:.0f} |"
+        )
+    return [*lines, "", f"State: {metrics['state_hashes'][-1]}"] if metrics["epochs"] else lines
+
+
+def _trained(experiment: Experiment, data: Path) -> tuple[list[tuple[dict[str, Any], dict[str, Any]]], float]:
+    """The runs as they ended, each with its metrics; and the seconds that it took."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "lab"
         folder.mkdir()
@@ -92,10 +109,10 @@ def _trained(experiment: Experiment, data: Path) -> tuple[list[tuple[dict[str, A
             config = preset.config.model_dump(mode="json") | dict(experiment.changes)
             launched = service.launch(config=config, pair=preset.pair)
             ended = [service.wait_for(run["id"], "finished", "failed", "stopped", timeout_s=WAIT_S) for run in launched]
-            speeds = [service.metrics(run["id"])["columns"]["images_per_second"] for run in ended]
+            metrics = [service.metrics(run["id"]) for run in ended]
             began = min(_seconds(run["created_at"]) for run in ended)
             last = max(_seconds(run["finished_at"]) for run in ended)
-    return [(run, speed[-1] if speed else 0.0) for run, speed in zip(ended, speeds, strict=True)], last - began
+    return list(zip(ended, metrics, strict=True)), last - began
 
 
 def _seconds(stamp: str) -> float:
