@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from backend.contract import Optimizer, Quirk, TrainConfig
-from worker.trainer.optimizers import OptimizerState, optimizer_start, optimizer_update
+from worker.trainer.optimizers import OptimizerState, fused_optimizer_update, optimizer_start, optimizer_update
 from worker.trainer.tensors import Tensor
 
 CONFIG = TrainConfig(learning_rate=0.1, beta1=0.9, beta2=0.8)
@@ -117,3 +117,23 @@ class TestAdam:
             w, state = updated(w, tf.constant(g), state, config)
             reference.apply_gradients([(tf.constant(g), variable)])
             assert w.numpy() == pytest.approx(variable.numpy(), rel=1e-5)
+
+
+class TestFusedUpdate:
+    @pytest.mark.parametrize(
+        "changes", [{}, {"optimizer": "adam", "bias_correction": True}, {"quirks": ["amsgrad_whole_tensor"]}]
+    )
+    def test_differs_by_rounding_alone(self, changes: dict[str, object]) -> None:
+        """Three fused steps give the weights and the memory of three plain ones, for each optimizer and quirk."""
+        config = changed(**changes)
+        random = np.random.default_rng(0)
+        plain = fused = (weights := (tf.constant(random.normal(size=(8, 5))), tf.constant(random.normal(size=5))))
+        plain_state = fused_state = optimizer_start(config.optimizer, weights)
+        for _ in range(3):
+            gradients = tuple(tf.constant(random.normal(size=w.shape)) for w in weights)
+            plain, plain_state = optimizer_update(config, plain, gradients, plain_state)
+            fused, fused_state = fused_optimizer_update(config, fused, gradients, fused_state)
+        for ours, theirs in zip(
+            tf.nest.flatten((fused, fused_state)), tf.nest.flatten((plain, plain_state)), strict=True
+        ):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-13)

@@ -66,6 +66,7 @@ class Conv7:
     """
 
     layers = tuple(slice(k, k + 1) for k in range(len(LAYERS)))
+    shares_weights = True
 
     def __init__(self, width: int, quirks: Collection[Quirk] = ()) -> None:
         self._width = width

@@ -33,6 +33,7 @@ class Mlp:
     """
 
     layers = tuple(slice(2 * k, 2 * k + 2) for k in range(DEPTH))
+    shares_weights = False
 
     def __init__(self, width: int) -> None:
         self._width = width

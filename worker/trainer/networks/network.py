@@ -11,6 +11,10 @@ class Network(Protocol):
     def layers(self) -> tuple[slice, ...]:
         """For each layer, from the first on, the place of its weights among all weights."""
 
+    @property
+    def shares_weights(self) -> bool:
+        """Whether an image meets each weight many times. Where it does not, the optimizer is much of a step."""
+
     def values_per_image(self, image: Sequence[int]) -> int:
         """How many numbers the largest map of one image [height, width, channels] has."""
 
