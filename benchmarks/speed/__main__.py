@@ -131,7 +131,7 @@ def parsed(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.speed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--widths", type=int, nargs="*", help="of conv7 (32 64 128; with --quick: 32)")
+    parser.add_argument("--widths", type=int, nargs="*", help="of conv7 (32 64 128; with --quick: 32); none: mlp alone")
     parser.add_argument("--rounds", type=int, help="(12; with --quick: 3)")
     parser.add_argument("--seconds", type=float, help="that a contender's turn lasts (0.7; with --quick: 0.2)")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="(%(default)s)")
@@ -139,7 +139,8 @@ def parsed(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a look, no evidence: one width, no mlp, few rounds")
     arguments = parser.parse_args(words)
     quick = arguments.quick
-    arguments.widths = arguments.widths or ([32] if quick else [32, 64, 128])
+    if arguments.widths is None:
+        arguments.widths = [32] if quick else [32, 64, 128]
     arguments.rounds = arguments.rounds or (3 if quick else 12)
     arguments.seconds = arguments.seconds or (0.2 if quick else 0.7)
     return arguments
