@@ -5,7 +5,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from backend.api.schemas import DatasetInfo, EstimateInfo, LaunchRequest, PresetInfo
+from backend.api.schemas.launch import EstimateInfo, LaunchRequest, PresetInfo
+from backend.api.schemas.service import DatasetInfo
 from backend.contract import DATASETS, PRESETS, REFERENCES, Reference, TrainConfig
 from backend.contract.datasets import DatasetSpec
 from backend.db import runs, workers

@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 
 from backend import errors
 from backend.api.pages import not_found_page
-from backend.api.schemas import ErrorAnswer, FieldProblem, LaunchRequest, Problem
+from backend.api.schemas.base import ErrorAnswer, FieldProblem, Problem
+from backend.api.schemas.launch import LaunchRequest
 from backend.api.trust import MAX_BODY_BYTES, SECURITY_HEADERS
 from backend.contract import TrainConfig
 

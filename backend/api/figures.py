@@ -3,7 +3,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 
-from backend.api.runs import MISSING, IdList, parse_ids
+from backend.api.parameters import MISSING, IdList, parse_ids
 from backend.contract import METRIC_NAMES, REFERENCES, TrainConfig
 from backend.db import epochs, events, runs
 from backend.db.models import Epoch, Run

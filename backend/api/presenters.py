@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from backend.api.schemas import (
+from backend.api.schemas.results import CheckpointInfo, EpochInfo
+from backend.api.schemas.runs import (
     Action,
-    CheckpointInfo,
-    EpochInfo,
     Metrics,
     ProgressInfo,
     Reproduction,

@@ -5,7 +5,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend import __version__
 from backend.api.error_table import problem
-from backend.api.schemas import ErrorAnswer, Health, Login, WorkerInfo
+from backend.api.schemas.base import ErrorAnswer
+from backend.api.schemas.service import Health, Login, WorkerInfo
 from backend.api.trust import SESSION_COOKIE
 from backend.db import clock, migrate, runs, workers
 from backend.dependencies import DatabaseDep, LabDep

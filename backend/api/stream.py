@@ -9,7 +9,8 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
 
 from backend.api import presenters
-from backend.api.schemas import MAX_ID, Nothing, Removed, StatusCounts
+from backend.api.schemas.base import MAX_ID, Nothing
+from backend.api.schemas.runs import Removed, StatusCounts
 from backend.db import events, runs
 from backend.db.engine import Database
 from backend.db.models import Epoch, Run

@@ -1,28 +1,15 @@
-"""Series in, Plotly figures out: the same pictures for page, script, notebook and report.
-
-What a reader of a figure may rely on:
-
-- a line's `meta` is `{"run_id": 7, "metric": "test_cost", "label": "seed 3"}`; lines are found by it, never by their
-  place, and the label is the run's name, as short as still tells it from the others;
-- marks of values that are not finite have `{"run_id": 7, "non_finite_of": "test_cost"}` instead;
-- a published curve has `{"reference": "case-a", "reference_metric": "test_cost"}`;
-- a direct label is an annotation named `label:7:test_cost` at the line's last point; the key is named `key`;
-- x counts finished epochs: the results of epoch 0 stand at 1. Accuracies are in percent, costs in nats.
-"""
+"""Accuracy and cost by epoch."""
 
 import html
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Literal
 
 import plotly.graph_objects as go
 
 from backend.contract import Backprop, Reference
+from frontend.charts.look import FONT_SIZE, INKS, Ink, Theme, axis, layout, tick_step
 from frontend.labels import plain_text, short_names, spread
-from frontend.palette import DARK_SURFACE, LIGHT_SURFACE, run_style, text_color
-
-Theme = Literal["light", "dark"]
+from frontend.palette import LIGHT_SURFACE, run_style, text_color
 
 MAX_DIRECT_LABELS = 6  # runs; more would not fit beside each other; then there is a legend
 MAX_LABELLED_LINES = 4  # of more, only those of one split have a label
@@ -34,8 +21,6 @@ _GLYPHS = {
     "test": {Backprop.MANUAL: "●", Backprop.DILATED: "◆"},
     "train": {Backprop.MANUAL: "○", Backprop.DILATED: "◇"},
 }
-_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-_FONT_SIZE = 12  # px
 _LABEL_GAP = 16  # px between the middles of two labels
 _PLOT_HEIGHT = 300  # px, assumed where labels are spread: a page spreads them again by its own height
 _CHARACTER_WIDTH = 6.8  # px, on average
@@ -73,14 +58,6 @@ class _Line:
 
 
 @dataclass(frozen=True)
-class _Ink:
-    surface: str
-    text: str
-    muted: str
-    grid: str
-
-
-@dataclass(frozen=True)
 class _Quantity:
     metric: str  # without its split
     title: str
@@ -90,10 +67,6 @@ class _Quantity:
     y_axis: Mapping[str, object]
 
 
-_INKS: Mapping[Theme, _Ink] = {
-    "light": _Ink(LIGHT_SURFACE, "#1B2026", "#59626C", "#E7EAED"),
-    "dark": _Ink(DARK_SURFACE, "#E4E7EA", "#9AA4AE", "#2B3137"),
-}
 _ACCURACY = _Quantity("accuracy", "accuracy, %", 2, 100.0, " %", {"autorangeoptions": {"clipmin": 0, "clipmax": 100}})
 _COST = _Quantity("cost", "cost, nats", 4, 1.0, " nats", {"rangemode": "tozero"})
 
@@ -120,9 +93,6 @@ def cost_figure(
     return _figure(_COST, series, theme, splits, references)
 
 
-FIGURES: Mapping[str, Callable[..., go.Figure]] = MappingProxyType({"accuracy": accuracy_figure, "cost": cost_figure})
-
-
 def _figure(
     quantity: _Quantity,
     series: Sequence[RunSeries],
@@ -130,7 +100,7 @@ def _figure(
     splits: Collection[str],
     references: Sequence[Reference],
 ) -> go.Figure:
-    ink, shown = _INKS[theme], [split for split in _SPLITS if split in splits]
+    ink, shown = INKS[theme], [split for split in _SPLITS if split in splits]
     lines = _lines(series, shown)
     labels = _labels(quantity, lines, shown, ink) if len(series) <= MAX_DIRECT_LABELS else []
     figure = go.Figure(layout=_layout(quantity, series, ink, len(lines), labels))
@@ -190,7 +160,7 @@ def _trace(quantity: _Quantity, line: _Line, theme: Theme, *, is_labelled: bool,
 
 
 def _reference(
-    quantity: _Quantity, reference: Reference, split: str, points: Sequence[tuple[int, float]], ink: _Ink
+    quantity: _Quantity, reference: Reference, split: str, points: Sequence[tuple[int, float]], ink: Ink
 ) -> dict[str, object]:
     """A published curve: a marker at each epoch that is known, and between them a line that claims nothing."""
     is_test = split == "test"
@@ -236,7 +206,7 @@ def _marks(quantity: _Quantity, line: _Line, theme: Theme, place: int) -> dict[s
     }
 
 
-def _labels(quantity: _Quantity, lines: Sequence[_Line], shown: Sequence[str], ink: _Ink) -> list[dict[str, object]]:
+def _labels(quantity: _Quantity, lines: Sequence[_Line], shown: Sequence[str], ink: Ink) -> list[dict[str, object]]:
     """Direct labels at the lines' last points, none upon another; that of a line without a point is not visible."""
     fits = len(lines) <= MAX_LABELLED_LINES
     lines = [line for line in lines if fits or line.split == shown[-1]]
@@ -257,7 +227,7 @@ def _labels(quantity: _Quantity, lines: Sequence[_Line], shown: Sequence[str], i
             "xshift": 8,
             "yshift": shifts.get(place, 0.0) - pixels[place],
             "showarrow": False,
-            "font": {"color": _label_color(line.run, ink), "size": _FONT_SIZE},
+            "font": {"color": _label_color(line.run, ink), "size": FONT_SIZE},
         }
         for place, (line, end) in enumerate(zip(lines, ends, strict=True))
     ]
@@ -275,12 +245,12 @@ def _end(quantity: _Quantity, line: _Line) -> tuple[int, float] | None:
     return (known[-1][0], known[-1][1] * quantity.factor) if known else None
 
 
-def _label_color(run: RunSeries, ink: _Ink) -> str:
+def _label_color(run: RunSeries, ink: Ink) -> str:
     style = run_style(run.backprop, run.palette_index)
     return text_color(style.color, ink.surface) if ink.surface == LIGHT_SURFACE else style.dark_color
 
 
-def _key(ink: _Ink) -> dict[str, object]:
+def _key(ink: Ink) -> dict[str, object]:
     return {
         "name": "key",
         "text": "test: solid line, train: dashed line",
@@ -292,55 +262,34 @@ def _key(ink: _Ink) -> dict[str, object]:
         "yanchor": "bottom",
         "yshift": 6,
         "showarrow": False,
-        "font": {"color": ink.muted, "size": _FONT_SIZE},
+        "font": {"color": ink.muted, "size": FONT_SIZE},
     }
 
 
 def _layout(
-    quantity: _Quantity, series: Sequence[RunSeries], ink: _Ink, lines: int, labels: Sequence[Mapping[str, object]]
+    quantity: _Quantity, series: Sequence[RunSeries], ink: Ink, lines: int, labels: Sequence[Mapping[str, object]]
 ) -> dict[str, object]:
     last = max((run.epochs[-1] + 1 for run in series if run.epochs), default=1)
     longest = max((len(html.unescape(str(label["text"]))) for label in labels), default=0)
-    axis = {
-        "color": ink.muted,
-        "gridcolor": ink.grid,
-        "zeroline": False,
-        "linecolor": ink.grid,
-        "ticks": "",
-        "title": {"font": {"color": ink.muted, "size": _FONT_SIZE}, "standoff": 8},
-        "automargin": False,
-    }
     room = max(0.25, (last - 1) * 0.02)
     return {
-        "template": "none",
-        "uirevision": "constant",  # zoom and hidden lines survive every update
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": _FONT, "size": _FONT_SIZE, "color": ink.text},
+        **layout(ink),
         "margin": {"l": 56, "r": _MARGIN_RIGHT + longest * _CHARACTER_WIDTH, "t": 32, "b": 46},
         "annotations": list(labels),
         "showlegend": not labels and bool(series),
         "hovermode": "x unified" if lines <= MAX_UNIFIED_LINES else "closest",
-        "hoverlabel": {"bgcolor": ink.surface, "bordercolor": ink.grid, "font": {"color": ink.text}, "namelength": -1},
         "xaxis": {
-            **axis,
-            "title": {**axis["title"], "text": "epoch"},  # type: ignore[dict-item]
+            **axis(ink, "epoch"),
             "range": [1 - min(room, _MOST_ROOM), last + room],
             "tick0": 0,
-            "dtick": _tick_step(last),
+            "dtick": tick_step(last),
             "showgrid": False,
             "spikethickness": 1,
             "spikecolor": ink.muted,
             "spikedash": "solid",
             "unifiedhovertitle": {"text": "epoch %{x}"},
         },
-        "yaxis": {**axis, "title": {**axis["title"], "text": quantity.title}, **quantity.y_axis},  # type: ignore[dict-item]
+        "yaxis": {**axis(ink, quantity.title), **quantity.y_axis},
         # Where marks stand that have no value: from the plot's foot (0) to its top (1).
         "yaxis2": {"overlaying": "y", "range": [0, 1], "fixedrange": True, "visible": False},
     }
-
-
-def _tick_step(last: int, most: int = 8) -> int:
-    """The smallest of 1, 2, 5, 10, 20, … epochs that gives at most so many ticks."""
-    steps: list[int] = [factor * 10**power for power in range(7) for factor in (1, 2, 5)]
-    return next(step for step in steps if last <= step * most)

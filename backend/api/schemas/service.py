@@ -1,0 +1,54 @@
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from backend.api.schemas.base import Answer
+from backend.contract import DatasetName
+
+
+class DatasetInfo(Answer):
+    """A data set, and whether it is here."""
+
+    name: DatasetName
+    title: str
+    train_images: int
+    test_images: int
+    height: int
+    width: int
+    channels: int
+    ready: bool
+    folder: str | None = Field(description="Where its files belong, seen from the data folder; null: none needed.")
+    missing: list[str] = Field(description="Files that are not there yet.")
+
+
+class WorkerInfo(Answer):
+    """A worker process and what it does."""
+
+    id: int
+    name: str
+    host: str
+    slots: int
+    threads_per_slot: int
+    alive: bool
+    heartbeat_at: datetime
+    heartbeat_age_s: float
+    started_at: datetime
+    runs: list[int]
+
+
+class Health(Answer):
+    """Whether the service can do its work, and what each part says."""
+
+    ready: bool
+    version: str
+    database: str
+    broker: str
+    slots: int = Field(description="Runs that the workers now alive can train side by side.")
+
+
+class Login(BaseModel):
+    """The shared secret."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    token: str = Field(max_length=1000)

@@ -1,0 +1,62 @@
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from backend.api.schemas.base import MAX_ID, Answer, CleanText
+from backend.api.schemas.runs import RunSummary
+
+MAX_BULK = 500  # runs
+
+
+class BranchRequest(BaseModel):
+    """Where a new run takes another one up, and what it does otherwise."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    epoch: int = Field(ge=1, le=10_000, description="Finished epochs of the run after which the new one goes on.")
+    config: dict[Annotated[str, Field(max_length=50)], Any] = Field(
+        default_factory=dict, max_length=50, description="The fields to change."
+    )
+    name: Annotated[CleanText, Field(max_length=200)] | None = Field(None, description="Empty: made from the run's.")
+
+
+class RetryRequest(BaseModel):
+    """How a run is tried again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    from_checkpoint: bool = Field(False, description="Go on after its last finished epoch, not at the beginning.")
+
+
+class CloneRequest(BaseModel):
+    """What a copy of a run does otherwise."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    config: dict[Annotated[str, Field(max_length=50)], Any] = Field(
+        default_factory=dict, max_length=50, description="The fields to change."
+    )
+    name: Annotated[CleanText, Field(max_length=200)] | None = Field(None, description="Empty: made from the run's.")
+
+
+class BulkRequest(BaseModel):
+    """One thing to do with many runs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ids: list[Annotated[int, Field(ge=1, le=MAX_ID)]] = Field(min_length=1, max_length=MAX_BULK)
+    action: Literal["stop", "pause", "resume", "delete", "restore"]
+
+
+class BulkRefusal(Answer):
+    """A run with which it could not be done, and why."""
+
+    id: int
+    message: str
+
+
+class BulkAnswer(Answer):
+    """What became of each run: those that changed, and those that stayed as they were."""
+
+    runs: list[RunSummary]
+    refused: list[BulkRefusal]

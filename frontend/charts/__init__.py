@@ -1,0 +1,23 @@
+"""Series in, Plotly figures out: the same pictures for page, script, notebook and report.
+
+What a reader of a figure may rely on:
+
+- a line's `meta` is `{"run_id": 7, "metric": "test_cost", "label": "seed 3"}`; lines are found by it, never by their
+  place, and the label is the run's name, as short as still tells it from the others;
+- marks of values that are not finite have `{"run_id": 7, "non_finite_of": "test_cost"}` instead;
+- a published curve has `{"reference": "case-a", "reference_metric": "test_cost"}`;
+- a direct label is an annotation named `label:7:test_cost` at the line's last point; the key is named `key`;
+- x counts finished epochs: the results of epoch 0 stand at 1. Accuracies are in percent, costs in nats.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import plotly.graph_objects as go
+
+from frontend.charts.curves import RunSeries, accuracy_figure, cost_figure
+from frontend.charts.look import Theme
+
+__all__ = ["FIGURES", "RunSeries", "Theme", "accuracy_figure", "cost_figure"]
+
+FIGURES: Mapping[str, Callable[..., go.Figure]] = MappingProxyType({"accuracy": accuracy_figure, "cost": cost_figure})
