@@ -1,5 +1,7 @@
 """Rows and orders that tests begin with."""
 
+from typing import Any
+
 from backend.contract import EpochReport, TrainConfig
 from backend.db import launches, lifecycle, runs, workers
 from backend.db.engine import Database
@@ -46,7 +48,7 @@ def start_run(database: Database, run_id: int, lease_s: float = LEASE_S) -> Clai
 
 def epoch_report(epoch: int, *, state_hash: str | None = None, **changes: float) -> EpochReport:
     """The results of an epoch, plausible unless changed."""
-    numbers = {
+    numbers: dict[str, Any] = {
         "train_accuracy": 0.5 + epoch / 100,
         "train_cost": 1.5 - epoch / 100,
         "test_accuracy": 0.6 + epoch / 100,

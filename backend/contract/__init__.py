@@ -6,7 +6,22 @@ from backend.contract.lifecycle import ALLOWED_STEPS, FINAL_STATUSES, LIVE_STATU
 from backend.contract.messages import CHANGED_CHANNEL, TRAIN_QUEUE, TRAIN_RUN_TASK
 from backend.contract.presets import PRESETS, Preset
 from backend.contract.references import REFERENCES, Reference
-from backend.contract.reports import METRIC_NAMES, CheckpointFile, EpochReport, Phase, Progress, Report, Stopped
+from backend.contract.reports import (
+    METRIC_NAMES,
+    Attack,
+    AttackResult,
+    AuditVerdict,
+    CheckpointFile,
+    Deviation,
+    EpochReport,
+    ExampleReport,
+    LayerMeasurement,
+    Measurements,
+    Phase,
+    Progress,
+    Report,
+    Stopped,
+)
 
 __all__ = [
     "ALLOWED_STEPS",
@@ -19,12 +34,19 @@ __all__ = [
     "REFERENCES",
     "TRAIN_QUEUE",
     "TRAIN_RUN_TASK",
+    "Attack",
+    "AttackResult",
+    "AuditVerdict",
     "Backprop",
     "CheckpointFile",
     "DatasetFile",
     "DatasetName",
     "DatasetSpec",
+    "Deviation",
     "EpochReport",
+    "ExampleReport",
+    "LayerMeasurement",
+    "Measurements",
     "Network",
     "Optimizer",
     "Phase",

@@ -1,5 +1,7 @@
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Self
+from types import MappingProxyType
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -61,6 +63,19 @@ class Quirk(StrEnum):
 
 
 CONV7_ONLY_QUIRKS = frozenset({Quirk.CELU_SLOPE_2, Quirk.POOL_GRADIENT_UNSCALED})
+
+
+# One pixel value (a 255th of the range) in units of the preprocessed input; of standardize and zca only roughly.
+PIXEL_VALUE: Mapping[Preprocessing, float] = MappingProxyType(
+    {
+        Preprocessing.RAW: 1.0,
+        Preprocessing.UNIT: 1 / 255,
+        Preprocessing.STANDARDIZE: 4 / 255,  # a deviation is about a quarter of the range
+        Preprocessing.ZCA: 4 / 255,
+    }
+)
+EXACT_PIXEL_VALUE = frozenset({Preprocessing.RAW, Preprocessing.UNIT})
+DEFAULT_ATTACKS = (2, 4, 8, 16)  # pixel values
 
 
 class TrainConfig(BaseModel):
@@ -158,6 +173,39 @@ class TrainConfig(BaseModel):
         json_schema_extra=_FOLDED,
     )
 
+    audit_every: int = Field(
+        5,
+        ge=0,
+        le=10_000,
+        description="Check every layer's gradient before training and after every so many epochs; 0: never.",
+        json_schema_extra=_FOLDED,
+    )
+    robustness_every: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="Attack test images after every so many epochs; 0: never.",
+        json_schema_extra=_FOLDED,
+    )
+    robustness_epsilons: tuple[Annotated[float, Field(gt=0, le=255)], ...] = Field(
+        (),
+        max_length=8,
+        description="Sizes of the attacks, in units of the preprocessed input; none: 2, 4, 8 and 16 pixel values.",
+        json_schema_extra=_FOLDED,
+    )
+    robustness_steps: int = Field(
+        7,
+        ge=1,
+        le=100,
+        description="Steps of the strong attack (PGD); the weak one (FGSM) takes one.",
+        json_schema_extra=_FOLDED,
+    )
+
+    @field_validator("robustness_epsilons")
+    @classmethod
+    def _each_epsilon_once_in_order(cls, epsilons: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(sorted(set(epsilons)))
+
     @field_validator("quirks")
     @classmethod
     def _each_quirk_once_in_order(cls, quirks: tuple[Quirk, ...]) -> tuple[Quirk, ...]:
@@ -191,3 +239,8 @@ class TrainConfig(BaseModel):
                 f"batch_size is {self.batch_size}, but only {images} images are trained on; ask for at most {images}."
             )
         return self
+
+    @property
+    def attack_epsilons(self) -> tuple[float, ...]:
+        """Sizes of the attacks on test images, in units of the preprocessed input."""
+        return self.robustness_epsilons or tuple(values * PIXEL_VALUE[self.preprocessing] for values in DEFAULT_ATTACKS)

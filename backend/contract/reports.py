@@ -14,6 +14,7 @@ class Phase(StrEnum):
     COMPILING = "compiling"  # the first step is traced
     TRAINING = "training"
     TESTING = "testing"
+    MEASURING = "measuring"  # gradients are audited, test images attacked
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,93 @@ class Progress:
     batches: int  # batches in this phase of the epoch
     images_per_second: float | None = None
     note: str | None = None  # a few words for the reader, such as how much of a file has been downloaded
+
+
+class AuditVerdict(StrEnum):
+    """What came of holding a layer's hand-written gradient against two others."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NO_SIGNAL = "no signal"  # the gradient is zero: there is nothing to compare
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """How far a layer's gradient g lies from the true one t: both laid flat, all its weights together.
+
+    A number that has no meaning (one of the two is zero) or is not finite is None.
+    """
+
+    error: float | None  # |g - t| / |t|
+    cosine: float | None  # g . t / (|g| |t|)
+    norm_ratio: float | None  # |g| / |t|
+
+
+@dataclass(frozen=True)
+class LayerMeasurement:
+    """One layer on the probe batch. The verdict is computed in float64; all else is information without a verdict.
+
+    The probe batch is always the same training images. The verdict and `own` are on the plain backward pass; `update`
+    is what the run really trains with, where that is dilated. Numbers that can't be told are None.
+    """
+
+    layer: int  # 1-based
+    verdict: AuditVerdict
+    tape_error: float | None  # |g - tape| / |tape|; fails above 1e-8
+    difference_error: float | None  # |directional derivative - central difference| / |g|; fails above 1e-6
+    gradient_norm: float | None  # |g|, of the plain gradient in float64
+    own: Deviation  # the plain gradient in the run's own precision, against the float64 one
+    update: Deviation | None  # of a dilated run: its dilated gradient in float64, against the plain one
+    weight_norm: float | None  # |w|
+    update_ratio: float | None  # |w' - w| / |w| of the step that the probe batch would make
+    vmax_active: float | None  # share of the weights whose vmax is larger than v; None where the optimizer is Adam
+
+
+class Attack(StrEnum):
+    """How test images are moved against the network, within epsilon in every pixel."""
+
+    CLEAN = "clean"  # not at all
+    FGSM = "fgsm"  # one step along the sign of the input gradient
+    PGD = "pgd"  # several smaller ones, each kept within epsilon
+
+
+@dataclass(frozen=True)
+class AttackResult:
+    """How many of the attacked test images are still classified rightly."""
+
+    attack: Attack
+    epsilon: float  # units of the preprocessed input; 0 for clean
+    accuracy: float  # fraction
+
+
+@dataclass(frozen=True)
+class ExampleReport:
+    """A test image that is followed through training, and what its adversarial step does to the network's answer.
+
+    Images are in pixel values, as they are shown; the probabilities are of the ten classes.
+    """
+
+    test_index: int  # its place among the test images
+    label: int
+    image: bytes  # uint8 [height, width, channels]
+    adversarial: bytes  # uint8, rounded and cut to 0..255 for showing
+    sign: bytes  # int8, -1, 0 or 1: the direction of the step in the preprocessed input
+    shape: tuple[int, int, int]  # height, width, channels
+    before: tuple[float, ...]  # probabilities on the image
+    after: tuple[float, ...]  # and on the adversarial one
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What was measured of the weights after so many epochs, on the side: it changes nothing of the training."""
+
+    epochs_done: int
+    layers: tuple[LayerMeasurement, ...] = ()  # empty: gradients were not audited then
+    attacks: tuple[AttackResult, ...] = ()  # empty: test images were not attacked then
+    attacked_images: int = 0
+    examples: tuple[ExampleReport, ...] = ()
+    example_epsilon: float = 0.0  # units of the preprocessed input
+    seconds: float = 0.0  # that the measuring took
 
 
 @dataclass(frozen=True)
@@ -41,6 +129,7 @@ class EpochReport:
     images_per_second: float  # of training alone
     dilation_lambda: float | None  # weight of the skipping gradient in this epoch; None: not dilated
     state_hash: str | None = None  # SHA-256 of weights and optimizer state after this epoch
+    measured: Measurements | None = None  # of the weights after this epoch, where it was due
 
 
 @dataclass(frozen=True)
@@ -63,4 +152,4 @@ class CheckpointFile:
     state_hash: str
 
 
-Report = Progress | EpochReport | Stopped
+Report = Progress | Measurements | EpochReport | Stopped
