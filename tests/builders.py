@@ -2,7 +2,17 @@
 
 from typing import Any
 
-from backend.contract import EpochReport, TrainConfig
+from backend.contract import (
+    Attack,
+    AttackResult,
+    AuditVerdict,
+    Deviation,
+    EpochReport,
+    ExampleReport,
+    LayerMeasurement,
+    Measurements,
+    TrainConfig,
+)
 from backend.db import launches, lifecycle, runs, workers
 from backend.db.engine import Database
 from backend.db.lifecycle import Claim
@@ -46,7 +56,9 @@ def start_run(database: Database, run_id: int, lease_s: float = LEASE_S) -> Clai
     return claim
 
 
-def epoch_report(epoch: int, *, state_hash: str | None = None, **changes: float) -> EpochReport:
+def epoch_report(
+    epoch: int, *, state_hash: str | None = None, measured: Measurements | None = None, **changes: float
+) -> EpochReport:
     """The results of an epoch, plausible unless changed."""
     numbers: dict[str, Any] = {
         "train_accuracy": 0.5 + epoch / 100,
@@ -56,4 +68,57 @@ def epoch_report(epoch: int, *, state_hash: str | None = None, **changes: float)
         "epoch_seconds": 2.0,
         "images_per_second": 700.0,
     }
-    return EpochReport(epoch=epoch, dilation_lambda=None, state_hash=state_hash, **(numbers | changes))
+    numbers |= changes
+    return EpochReport(epoch=epoch, dilation_lambda=None, state_hash=state_hash, measured=measured, **numbers)
+
+
+def layer_measurement(layer: int, **changes: Any) -> LayerMeasurement:
+    """What an audit finds in a sound layer, unless changed."""
+    fields: dict[str, Any] = {
+        "verdict": AuditVerdict.PASSED,
+        "tape_error": 1e-15,
+        "difference_error": 1e-9,
+        "gradient_norm": 0.5,
+        "own": Deviation(2e-6, 1.0, 1.0),
+        "update": None,
+        "weight_norm": 4.0,
+        "update_ratio": 0.01,
+        "vmax_active": 0.25,
+    }
+    return LayerMeasurement(layer=layer, **(fields | changes))
+
+
+def failed_layer(layer: int, **changes: Any) -> LayerMeasurement:
+    """What an audit finds in a layer whose gradient is twice the true one, unless changed."""
+    errors: dict[str, Any] = {"verdict": AuditVerdict.FAILED, "tape_error": 1.0, "difference_error": 0.5}
+    return layer_measurement(layer, **(errors | changes))
+
+
+def example_report(test_index: int = 3) -> ExampleReport:
+    """A followed image of 2x2 grey pixels."""
+    return ExampleReport(
+        test_index=test_index,
+        label=7,
+        image=bytes([0, 10, 20, 255]),
+        adversarial=bytes([8, 2, 28, 255]),
+        sign=bytes([1, 255, 1, 0]),
+        shape=(2, 2, 1),
+        before=(0.1,) * 10,
+        after=(0.55, *(0.05,) * 9),
+    )
+
+
+def measurements(epochs_done: int, *layers: LayerMeasurement, **changes: Any) -> Measurements:
+    """Audits of these layers (of two sound ones where none is given), three attacks and a followed image."""
+    fields: dict[str, Any] = {
+        "layers": layers or (layer_measurement(1), layer_measurement(2)),
+        "attacks": (
+            AttackResult(Attack.CLEAN, 0.0, 0.9),
+            AttackResult(Attack.PGD, 8.0, 0.25),
+            AttackResult(Attack.FGSM, 8.0, 0.5),
+        ),
+        "attacked_images": 200,
+        "examples": (example_report(),),
+        "example_epsilon": 8.0,
+    }
+    return Measurements(epochs_done=epochs_done, **(fields | changes))

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from backend.contract import CheckpointFile, EpochReport, Progress, Report
-from backend.db import checkpoints, epochs, events, lifecycle, runs
+from backend.contract import CheckpointFile, EpochReport, Measurements, Progress, Report
+from backend.db import checkpoints, epochs, events, lifecycle, measurements, runs
 from backend.db.engine import Database
 from backend.notifier import Notifier
 
@@ -59,6 +59,8 @@ class Recorder:
             self._write(lambda session: runs.set_progress(session, self._run_id, self._attempt, report))
         elif isinstance(report, EpochReport):
             self._write(lambda session: self._add_epoch(session, report, checkpoint))
+        elif isinstance(report, Measurements):
+            self._write(lambda session: measurements.add(session, self._run_id, self._attempt, report))
         else:
             self._write(lambda session: self._end_as_asked(session, checkpoint))
         dropped, self._dropped = self._dropped, []
@@ -83,6 +85,8 @@ class Recorder:
 
     def _add_epoch(self, session: Session, report: EpochReport, checkpoint: CheckpointFile | None) -> None:
         new = epochs.append(session, self._run_id, self._attempt, report)
+        if report.measured is not None:
+            measurements.add(session, self._run_id, self._attempt, report.measured)
         if checkpoint is not None:
             self._keep(session, checkpoint)
         if not new:

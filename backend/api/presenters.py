@@ -13,7 +13,16 @@ from backend.api.schemas.runs import (
     RunSummary,
     StatusCounts,
 )
-from backend.contract import ALLOWED_STEPS, DATASETS, FINAL_STATUSES, LIVE_STATUSES, Phase, RunStatus, TrainConfig
+from backend.contract import (
+    ALLOWED_STEPS,
+    DATASETS,
+    FINAL_STATUSES,
+    LIVE_STATUSES,
+    Phase,
+    RunAudit,
+    RunStatus,
+    TrainConfig,
+)
 from backend.db import epochs
 from backend.db.models import Checkpoint, Epoch, Run
 from frontend.palette import run_style
@@ -79,6 +88,7 @@ def _summary_fields(run: Run, queue_positions: Mapping[int, int]) -> dict[str, o
         "epochs_done": run.epochs_done,
         "latest": _latest(run),
         "best_test_accuracy": run.best_test_accuracy,
+        "audit": run_audit(run),
         "progress": progress_info(run) if run.status in LIVE_STATUSES else None,
         "error": run.error,
         "actions": _actions(run),
@@ -93,6 +103,11 @@ def _summary_fields(run: Run, queue_positions: Mapping[int, int]) -> dict[str, o
         "finished_at": run.finished_at,
         "deleted_at": run.deleted_at,
     }
+
+
+def run_audit(run: Run) -> RunAudit | None:
+    """What came of a run's gradient audits so far."""
+    return None if run.audit_verdict is None else RunAudit(run.audit_verdict)
 
 
 def _latest(run: Run) -> Metrics | None:

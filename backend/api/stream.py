@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from backend.api import presenters
 from backend.api.schemas.base import MAX_ID, Nothing
+from backend.api.schemas.measurements import MeasuredNews
 from backend.api.schemas.runs import Removed, StatusCounts
 from backend.db import events, runs
 from backend.db.engine import Database
@@ -39,7 +40,8 @@ async def stream(
 ) -> AsyncIterator[ServerSentEvent]:
     """What changes, as it changes. Numbered events come once each, in order, and go on after `Last-Event-ID`.
 
-    `run` (a summary: the run's state or name is another), `epoch` (its metrics), `removed` (it is gone for good).
+    `run` (a summary: the run's state or name is another), `epoch` (its metrics), `measured`
+    (there are new audits, attacks or followed images), `removed` (it is gone for good).
     Without a number, the newest replacing the one before: `progress`, `counts`. `reset` asks to load everything anew.
     """
     cursor = _Cursor(after if last_event_id is None else int(last_event_id))
@@ -72,6 +74,9 @@ def _read(database: Database, cursor: _Cursor) -> list[ServerSentEvent]:
                 told.append(_event("epoch", presenters.epoch_info(entry), entry.seq))
             elif entry.run_id in removed:
                 told.append(_event("removed", Removed(run_id=entry.run_id), entry.seq))
+            elif entry.kind == events.MEASURED:
+                run = known[entry.run_id]
+                told.append(_event("measured", MeasuredNews(run_id=run.id, audit=presenters.run_audit(run)), entry.seq))
             else:
                 told.append(_event("run", presenters.run_summary(known[entry.run_id], positions), entry.seq))
             cursor.seq = entry.seq

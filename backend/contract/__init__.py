@@ -1,5 +1,6 @@
 """The words that backend, worker and frontend share: one definition each, imported by all sides."""
 
+from backend.contract.audit import DIFFERENCE_LIMIT, TAPE_LIMIT, RunAudit
 from backend.contract.config import Backprop, Network, Optimizer, Precision, Preprocessing, Quirk, TrainConfig
 from backend.contract.datasets import DATASETS, DatasetFile, DatasetName, DatasetSpec
 from backend.contract.lifecycle import ALLOWED_STEPS, FINAL_STATUSES, LIVE_STATUSES, RunStatus
@@ -27,11 +28,13 @@ __all__ = [
     "ALLOWED_STEPS",
     "CHANGED_CHANNEL",
     "DATASETS",
+    "DIFFERENCE_LIMIT",
     "FINAL_STATUSES",
     "LIVE_STATUSES",
     "METRIC_NAMES",
     "PRESETS",
     "REFERENCES",
+    "TAPE_LIMIT",
     "TRAIN_QUEUE",
     "TRAIN_RUN_TASK",
     "Attack",
@@ -57,6 +60,7 @@ __all__ = [
     "Quirk",
     "Reference",
     "Report",
+    "RunAudit",
     "RunStatus",
     "Stopped",
     "TrainConfig",

@@ -59,8 +59,8 @@ class LayerMeasurement:
 
     layer: int  # 1-based
     verdict: AuditVerdict
-    tape_error: float | None  # |g - tape| / |tape|; fails above 1e-8
-    difference_error: float | None  # |directional derivative - central difference| / |g|; fails above 1e-6
+    tape_error: float | None  # |g - tape| / |tape|; fails above TAPE_LIMIT
+    difference_error: float | None  # |directional derivative - difference| / |g|; fails above DIFFERENCE_LIMIT
     gradient_norm: float | None  # |g|, of the plain gradient in float64
     own: Deviation  # the plain gradient in the run's own precision, against the float64 one
     update: Deviation | None  # of a dilated run: its dilated gradient in float64, against the plain one

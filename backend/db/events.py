@@ -12,6 +12,7 @@ from backend.db.models import Epoch, Run, RunEvent, StreamPosition
 
 CREATED, STEP, NOTE = "created", "step", "note"
 CHANGED, TRASHED, RESTORED, REMOVED = "changed", "trashed", "restored", "removed"
+MEASURED = "measured"  # there are new audits, attacks or followed images: news for open pages, no history
 
 
 def next_seq(session: Session) -> int:
@@ -66,4 +67,5 @@ def after(session: Session, seq: int, limit: int) -> list[RunEvent | Epoch]:
 
 def of_run(session: Session, run_id: int) -> Sequence[RunEvent]:
     """The history of one run, oldest first."""
-    return session.scalars(select(RunEvent).where(RunEvent.run_id == run_id).order_by(RunEvent.seq)).all()
+    history = select(RunEvent).where(RunEvent.run_id == run_id, RunEvent.kind != MEASURED)
+    return session.scalars(history.order_by(RunEvent.seq)).all()

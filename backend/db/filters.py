@@ -2,6 +2,7 @@
 
 dataset = digits and test_accuracy > 95%
 (backprop = dilated or epsilon = 0) and not status = failed
+audit = failed                  a gradient check failed; expected: only where a quirk makes it fail; or passed
 "my run" tag = paper            a word alone is looked for in the name; words side by side must all hold
 """
 
@@ -44,6 +45,7 @@ GRAMMAR = r"""
 _TEXT_FIELDS: dict[str, ColumnElement[str]] = {
     "name": Run.name.expression,
     "status": cast(Run.status, Text),
+    "audit": cast(Run.audit_verdict, Text),
     **{
         name: Run.config[name].as_string()
         for name, field in TrainConfig.model_fields.items()

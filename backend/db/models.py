@@ -146,6 +146,7 @@ class Run(Base):
     environment: Mapped[dict[str, str] | None]
     error: Mapped[str | None] = mapped_column(Text)
     autopsy: Mapped[dict[str, Any] | None]  # what was not finite where, of a run that diverged
+    audit_verdict: Mapped[str | None] = mapped_column(String(16))  # the heaviest of contract.RunAudit so far
 
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"), index=True)
     relation: Mapped[str | None] = mapped_column(String(16))  # to its parent: "branch" or "reproduction"

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from backend.contract import LIVE_STATUSES, Backprop, Progress, RunStatus, TrainConfig
 from backend.db import clock, events
 from backend.db.filters import Order
 from backend.db.models import Checkpoint, Epoch, Launch, Run, RunEvent
+from backend.db.side_models import Artifact, AttackOutcome, LayerStat
 from backend.errors import AttemptSuperseded, RunNotFound, StepNotAllowed
 
 
@@ -194,14 +195,14 @@ def restore(session: Session, run_id: int) -> Run:
 
 
 def remove(session: Session, run_id: int) -> None:
-    """Remove a run and its epochs for good; its history stays, for pages that are open."""
+    """Remove a run and all that was stored of it for good; its history stays, for pages that are open."""
     run = trash(session, run_id)
     if children := children_of(session, run_id):
         raise StepNotAllowed(f"Run {run_id} can't be removed: run {children[0]} came from it. Remove that one first.")
     events.add(session, run, events.REMOVED, clock.now(session))
     session.flush()
-    session.query(Epoch).where(Epoch.run_id == run_id).delete()
-    session.query(Checkpoint).where(Checkpoint.run_id == run_id).delete()
+    for table in (Epoch, Checkpoint, LayerStat, AttackOutcome, Artifact):
+        session.execute(delete(table).where(table.run_id == run_id))
     session.delete(run)
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.api.schemas.base import Answer, CleanText, Tag
-from backend.contract import Phase, RunStatus, TrainConfig
+from backend.contract import Phase, RunAudit, RunStatus, TrainConfig
 
 Action = Literal["stop", "pause", "resume", "branch", "reproduce", "retry", "clone", "delete", "restore"]
 
@@ -64,6 +64,7 @@ class RunSummary(Answer):
     epochs_done: int
     latest: Metrics | None = Field(description="Metrics of the last finished epoch.")
     best_test_accuracy: float | None
+    audit: RunAudit | None = Field(description="What came of the gradient audits so far; null: none was made yet.")
     progress: ProgressInfo | None = Field(description="Null unless the run is live.")
     error: str | None
     actions: list[Action] = Field(description="What the run's state allows.")

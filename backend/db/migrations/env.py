@@ -2,6 +2,7 @@
 
 from alembic import context
 
+import backend.db.side_models  # noqa: F401  (its tables belong to the same metadata)
 from backend.db.engine import build_engine
 from backend.db.models import Base
 

@@ -7,10 +7,10 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from backend.contract import CheckpointFile, EpochReport, Phase, Progress, RunStatus, Stopped
-from backend.db import checkpoints, epochs, lifecycle, migrate, runs
+from backend.db import checkpoints, epochs, layer_stats, lifecycle, migrate, runs
 from backend.db.engine import Database
 from backend.errors import AttemptSuperseded
-from tests.builders import add_run, claim_run, epoch_report, start_run
+from tests.builders import add_run, claim_run, epoch_report, measurements, start_run
 from worker import recorder as recorder_module
 from worker.recorder import Recorder, Retention
 
@@ -81,6 +81,12 @@ class Attempt:
         with self.database.read() as session:
             return [row.number for row in epochs.after(session, self.run_id, -1)]
 
+    @property
+    def audited(self) -> list[int]:
+        """The finished epochs after which a layer was audited, a number a layer."""
+        with self.database.read() as session:
+            return [row.epochs_done for row in layer_stats.after(session, self.run_id, -1)]
+
 
 class TestTheRecorder:
     def test_stores_first_and_tells_then(self, database: FaultyDatabase) -> None:
@@ -113,7 +119,7 @@ class TestTheRecorder:
         with database.write() as session:
             lifecycle.give_back(session, attempt.run_id, attempt.number, "lost", blameless=True)
         claim_run(database, attempt.run_id)
-        for report in (epoch_report(0), Progress(Phase.TRAINING, 0, 1, 2), Stopped(0, 1)):
+        for report in (epoch_report(0), Progress(Phase.TRAINING, 0, 1, 2), measurements(0), Stopped(0, 1)):
             with pytest.raises(AttemptSuperseded):
                 attempt.recorder.add(report)
         with pytest.raises(AttemptSuperseded):
@@ -148,3 +154,16 @@ class TestTheRecorder:
         assert attempt.recorder.add(epoch_report(1, test_accuracy=0.6), files[1]) == ["1.npz"]
         with database.read() as session:
             assert checkpoints.names(session, attempt.run_id) == {"2.npz"}
+
+    def test_stores_what_was_measured_with_its_epoch(self, database: FaultyDatabase) -> None:
+        """Measurements of an epoch are there whenever the epoch is: both or neither, and once."""
+        attempt = Attempt(database)
+        news = NewsBoard(lambda: (attempt.epochs, attempt.audited))
+        attempt.recorder = Recorder(database, news, attempt.run_id, attempt.number, 2, 5.0, Retention(last=1, every=0))
+        attempt.recorder.add(measurements(0))
+        attempt.recorder.add(epoch_report(0, measured=measurements(1)))
+        attempt.recorder.add(epoch_report(0, measured=measurements(1)))
+        assert news.seen == [([], [0, 0]), ([0], [0, 0, 1, 1]), ([0], [0, 0, 1, 1])]
+        attempt.recorder.add(epoch_report(1, measured=measurements(2)))
+        assert attempt.audited == [0, 0, 1, 1, 2, 2]
+        assert attempt.status is RunStatus.FINISHED
