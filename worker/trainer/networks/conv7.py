@@ -111,15 +111,21 @@ class Conv7:
         """
         if tuple(x.shape[1:3]) != (SIDE, SIDE):
             raise ValueError(f"conv7 takes images of {SIDE}x{SIDE} pixels, not {x.shape[1]}x{x.shape[2]}.")
-        x = x / ALPHA
-        cache = []
-        for layer, w in zip(LAYERS, weights, strict=True):
-            if layer.pool:
-                x = average_pool_forward(x)
-            y = conv2d_elu_forward(x, w)
-            cache.append(LayerCache(x, y))
-            x = y
-        return tf.reshape(ALPHA * x, [-1, CLASSES]), tuple(cache)
+        cache = _through(weights, x / ALPHA, first=0)
+        return _logits(cache), cache
+
+    def logits_from(self, layer: int, weights: Sequence[Tensor], cache: Sequence[LayerCache]) -> Tensor:
+        """The logits that the weights of one layer and of those behind it give for what comes into the layer.
+
+        Args:
+            layer: 0-based.
+            weights: as in forward; those of earlier layers are not read.
+            cache: what forward gave, with the same weights in the earlier layers.
+
+        Returns:
+            logits: [batch, 10].
+        """
+        return _logits(_through(weights, cache[layer].x, first=layer))
 
     def backward_to_input(self, weights: Sequence[Tensor], cache: Sequence[LayerCache], dlogits: Tensor) -> Tensor:
         """The loss gradient at the images; none at the weights is computed.
@@ -183,6 +189,22 @@ class Conv7:
         if dilation is None or dx_later is None:
             return self._pool_backward(dx)
         return dilated_backward(dx, dx_later, dilation, self._pool_backward)
+
+
+def _through(weights: Sequence[Tensor], x: Tensor, first: int) -> tuple[LayerCache, ...]:
+    """What layers give from a 0-based one on; x comes into its convolution."""
+    cache = []
+    for k in range(first, len(LAYERS)):
+        if LAYERS[k].pool and k > first:
+            x = average_pool_forward(x)
+        y = conv2d_elu_forward(x, weights[k])
+        cache.append(LayerCache(x, y))
+        x = y
+    return tuple(cache)
+
+
+def _logits(cache: Sequence[LayerCache]) -> Tensor:
+    return tf.reshape(ALPHA * cache[-1].y, [-1, CLASSES])
 
 
 def _as_map(dlogits: Tensor) -> Tensor:

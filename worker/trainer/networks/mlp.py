@@ -68,15 +68,21 @@ class Mlp:
             logits: [batch, 10].
             cache: of each layer.
         """
-        x = tf.reshape(x, [-1, weights[0].shape[0]])
-        cache = []
-        for k in range(DEPTH):
-            y = dense_forward(x, weights[2 * k], weights[2 * k + 1])
-            if k < DEPTH - 1:
-                y = relu_forward(y)
-            cache.append(LayerCache(x, y))
-            x = y
-        return x, tuple(cache)
+        cache = _through(weights, tf.reshape(x, [-1, weights[0].shape[0]]), first=0)
+        return cache[-1].y, cache
+
+    def logits_from(self, layer: int, weights: Sequence[Tensor], cache: Sequence[LayerCache]) -> Tensor:
+        """The logits that the weights of one layer and of those behind it give for what comes into the layer.
+
+        Args:
+            layer: 0-based.
+            weights: as in forward; those of earlier layers are not read.
+            cache: what forward gave, with the same weights in the earlier layers.
+
+        Returns:
+            logits: [batch, 10].
+        """
+        return _through(weights, cache[layer].x, first=layer)[-1].y
 
     def backward_to_input(self, weights: Sequence[Tensor], cache: Sequence[LayerCache], dlogits: Tensor) -> Tensor:
         """The loss gradient at the flattened images; none at the weights is computed.
@@ -128,6 +134,18 @@ class Mlp:
             dy = dilated_backward(dx, dx_later, dilation, _straight) if is_dilated else dx
             dz, dx_later = relu_backward(dy, cache[k - 1].y), dx
         return tuple(gradients)
+
+
+def _through(weights: Sequence[Tensor], x: Tensor, first: int) -> tuple[LayerCache, ...]:
+    """What layers give from a 0-based one on; x comes into it."""
+    cache = []
+    for k in range(first, DEPTH):
+        y = dense_forward(x, weights[2 * k], weights[2 * k + 1])
+        if k < DEPTH - 1:
+            y = relu_forward(y)
+        cache.append(LayerCache(x, y))
+        x = y
+    return tuple(cache)
 
 
 def _straight(dy: Tensor) -> Tensor:

@@ -24,6 +24,9 @@ class Network(Protocol):
     def forward(self, weights: Sequence[Tensor], x: Tensor) -> tuple[Tensor, Any]:
         """The logits [batch, classes] of images [batch, height, width, channels], and what the way back needs."""
 
+    def logits_from(self, layer: int, weights: Sequence[Tensor], cache: Any) -> Tensor:
+        """The logits that the weights from a 0-based layer on give for what comes into it by the cache."""
+
     def backward_to_input(self, weights: Sequence[Tensor], cache: Any, dlogits: Tensor) -> Tensor:
         """The loss gradient at the images, and none at the weights."""
 
