@@ -7,7 +7,19 @@ from fastapi.middleware.gzip import GZipMiddleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from backend import __version__
-from backend.api import catalog, error_table, figures, measurements, pages, results, runs, service, steering, stream
+from backend.api import (
+    catalog,
+    datasets,
+    error_table,
+    figures,
+    measurements,
+    pages,
+    results,
+    runs,
+    service,
+    steering,
+    stream,
+)
 from backend.api.error_table import problem
 from backend.api.schemas.base import ErrorAnswer
 from backend.api.trust import MAX_BODY_BYTES, Access, TrustMiddleware
@@ -59,7 +71,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.lab = Lab(settings, database, notifier, submission, feed, access)
     error_table.install(app)
     api = APIRouter(prefix="/api", responses={422: {"model": ErrorAnswer}})
-    for module in (runs, steering, results, measurements, figures, stream, catalog, service):
+    for module in (runs, steering, results, measurements, figures, stream, catalog, datasets, service):
         api.include_router(module.router)
     app.include_router(api)
     pages.install(app)

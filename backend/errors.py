@@ -8,6 +8,8 @@ LabError
 |  |- RunNotFound
 |  '- FigureNotFound
 |- StepNotAllowed        the run's state forbids it
+|- DatasetNotHere        a data set's files must be fetched first
+|- WorkFailed            what a worker was asked to compute can't be computed
 |- KeyReused             an idempotency key came back with another request
 |- AttemptSuperseded     another attempt owns the run now: the writer must end
 '- RunFailure            the run can't go on, and trying again would not help; the message is shown beside it
@@ -51,6 +53,14 @@ class FigureNotFound(NotFound):
 
 class StepNotAllowed(LabError):
     """The run's state forbids what was asked."""
+
+
+class DatasetNotHere(LabError):
+    """A data set must be downloaded, or put into its folder, before this can be asked."""
+
+
+class WorkFailed(LabError):
+    """A worker could not do what was asked; the message says why."""
 
 
 class KeyReused(LabError):

@@ -14,6 +14,7 @@ from backend.db.engine import Database
 from backend.notifier import RedisNotifier
 from backend.settings import Settings
 from worker import celery_app, tasks
+from worker.dataset_jobs import DatasetJobs
 from worker.heartbeat import Heartbeat
 from worker.supervisor import Supervisor
 
@@ -32,7 +33,10 @@ def main() -> None:
     ending = threading.Event()
     worker_shutting_down.connect(lambda **_: ending.set(), weak=False)
     app = celery_app.build(settings.redis_url, settings.slots)
-    tasks.register(app, Supervisor(database, RedisNotifier(settings.redis_url), settings, worker_id, ending))
+    notifier = RedisNotifier(settings.redis_url)
+    tasks.register(app, Supervisor(database, notifier, settings, worker_id, ending))
+    dataset_jobs = DatasetJobs(database, notifier, settings)
+    dataset_jobs.start()
     try:
         app.worker_main(
             [
@@ -46,6 +50,7 @@ def main() -> None:
             ]
         )
     finally:
+        dataset_jobs.stop()
         heartbeat.stop()
         database.close()
 

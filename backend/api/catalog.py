@@ -1,4 +1,4 @@
-"""What can be launched: presets, the form's schema, data sets."""
+"""What can be launched: presets, the form's schema, how long it takes."""
 
 import math
 from typing import Any
@@ -6,13 +6,10 @@ from typing import Any
 from fastapi import APIRouter
 
 from backend.api.schemas.launch import EstimateInfo, LaunchRequest, PresetInfo
-from backend.api.schemas.service import DatasetInfo
-from backend.contract import DATASETS, PRESETS, REFERENCES, Reference, TrainConfig
-from backend.contract.datasets import DatasetSpec
+from backend.contract import PRESETS, REFERENCES, Reference, TrainConfig
 from backend.db import runs, workers
 from backend.dependencies import LabDep
 from backend.estimates import Measurement, estimate
-from backend.settings import Settings
 from backend.submission import LaunchOrder
 
 router = APIRouter(tags=["catalog"])
@@ -61,26 +58,3 @@ def list_references() -> list[Reference]:
 def get_schema() -> dict[str, Any]:
     """The JSON schema of a launch: names, limits, defaults and descriptions, from which the form is made."""
     return LaunchRequest.model_json_schema()
-
-
-@router.get("/datasets")
-def list_datasets(lab: LabDep) -> list[DatasetInfo]:
-    """The data sets, and which of their files are here."""
-    return [_dataset_info(spec, lab.settings) for spec in DATASETS.values()]
-
-
-def _dataset_info(spec: DatasetSpec, settings: Settings) -> DatasetInfo:
-    folder = settings.datasets_dir / spec.name
-    missing = [file.name for file in spec.files if not any((folder / name).exists() for name in file.accepted_names)]
-    return DatasetInfo(
-        name=spec.name,
-        title=spec.title,
-        train_images=spec.train_images,
-        test_images=spec.test_images,
-        height=spec.height,
-        width=spec.width,
-        channels=spec.channels,
-        ready=not missing,
-        folder=f"datasets/{spec.name}" if spec.files else None,
-        missing=missing,
-    )

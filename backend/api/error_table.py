@@ -24,6 +24,8 @@ STATUS: Mapping[type[errors.LabError], tuple[int, str]] = {
     errors.BadCursor: (422, "bad_cursor"),
     errors.NotFound: (404, "not_found"),
     errors.StepNotAllowed: (409, "step_not_allowed"),
+    errors.DatasetNotHere: (409, "dataset_not_here"),
+    errors.WorkFailed: (409, "work_failed"),
     errors.KeyReused: (422, "key_reused"),
     errors.AttemptSuperseded: (409, "changed_meanwhile"),
 }

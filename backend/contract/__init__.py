@@ -3,6 +3,7 @@
 from backend.contract.audit import DIFFERENCE_LIMIT, TAPE_LIMIT, RunAudit
 from backend.contract.config import Backprop, Network, Optimizer, Precision, Preprocessing, Quirk, TrainConfig
 from backend.contract.datasets import DATASETS, DatasetFile, DatasetName, DatasetSpec
+from backend.contract.jobs import JobKind, JobState
 from backend.contract.lifecycle import ALLOWED_STEPS, FINAL_STATUSES, LIVE_STATUSES, RunStatus
 from backend.contract.messages import CHANGED_CHANNEL, TRAIN_QUEUE, TRAIN_RUN_TASK
 from backend.contract.presets import PRESETS, Preset
@@ -48,6 +49,8 @@ __all__ = [
     "Deviation",
     "EpochReport",
     "ExampleReport",
+    "JobKind",
+    "JobState",
     "LayerMeasurement",
     "Measurements",
     "Network",

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.contract import DATASETS, DatasetName, DatasetSpec, Network, Quirk, TrainConfig
-from backend.errors import DatasetDamaged, RunFailure
+from backend.errors import DatasetDamaged, DownloadFailed, RunFailure
 from worker.datasets import cifar, digits, download, idx, preprocess
 from worker.datasets.preprocess import Scaling
 from worker.datasets.split import Split
@@ -38,11 +38,7 @@ def load(config: TrainConfig, folder: Path, report: Callable[[str], None]) -> Da
         RunFailure: the files hold fewer images than the configuration asks for.
     """
     spec = DATASETS[config.dataset]
-    home = (folder / spec.name).absolute()
-    try:
-        train, test = _read(spec, home, report)
-    except OSError as error:
-        raise DatasetDamaged(f"{error.filename or home} can't be read: {error.strerror or error}.") from error
+    train, test = read(spec, folder, report)
     train = _first(config.train_images, train, f"training images of {spec.name}")
     test = _first(config.test_images, test, f"test images of {spec.name}")
     if config.batch_size > len(train.labels):
@@ -62,6 +58,46 @@ def load(config: TrainConfig, folder: Path, report: Callable[[str], None]) -> Da
         test.labels,
         scaling,
     )
+
+
+def fetch(
+    spec: DatasetSpec,
+    folder: Path,
+    report: Callable[[str], None],
+    count: download.Count,
+    schemes: frozenset[str] = download.HTTPS,
+) -> None:
+    """Download what is missing of a data set, and read nothing of it.
+
+    Args:
+        spec: which data set.
+        folder: holds one folder a data set, named after it.
+        report: told in words how it goes on.
+        count: told the same in numbers.
+        schemes: of the addresses that may be asked.
+
+    Raises:
+        DatasetMissing, DownloadFailed: a sentence says which file, and why not.
+    """
+    home = (folder / spec.name).absolute()
+    try:
+        download.find_or_fetch(spec.files, home, report, count=count, schemes=schemes)
+    except OSError as error:
+        place = error.filename or home
+        raise DownloadFailed(f"{spec.name} can't be stored: {place}: {error.strerror or error}.") from error
+
+
+def read(spec: DatasetSpec, folder: Path, report: Callable[[str], None]) -> tuple[Split, Split]:
+    """All training and test images as they are in the files, which are downloaded first where they are missing.
+
+    Raises:
+        DatasetMissing, DatasetDamaged, DownloadFailed: as `load`.
+    """
+    home = (folder / spec.name).absolute()
+    try:
+        return _read(spec, home, report)
+    except OSError as error:
+        raise DatasetDamaged(f"{error.filename or home} can't be read: {error.strerror or error}.") from error
 
 
 def _read(spec: DatasetSpec, home: Path, report: Callable[[str], None]) -> tuple[Split, Split]:

@@ -3,22 +3,6 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.api.schemas.base import Answer
-from backend.contract import DatasetName
-
-
-class DatasetInfo(Answer):
-    """A data set, and whether it is here."""
-
-    name: DatasetName
-    title: str
-    train_images: int
-    test_images: int
-    height: int
-    width: int
-    channels: int
-    ready: bool
-    folder: str | None = Field(description="Where its files belong, seen from the data folder; null: none needed.")
-    missing: list[str] = Field(description="Files that are not there yet.")
 
 
 class WorkerInfo(Answer):
