@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from backend.contract import DATASETS, DatasetName, DatasetSpec, JobKind, Network, Preprocessing
 from backend.db import dataset_jobs
 from backend.db.dataset_jobs import JobClaim
@@ -84,8 +86,11 @@ class Work:
             "bytes_done": transferred.bytes_done,
             "bytes_total": transferred.bytes_total,
         }
-        with self._database.write() as session:
-            dataset_jobs.set_progress(session, self._claim.job_id, self._claim.attempt, progress)
+        try:
+            with self._database.write() as session:
+                dataset_jobs.set_progress(session, self._claim.job_id, self._claim.attempt, progress)
+        except SQLAlchemyError as error:  # the next one replaces it; no download breaks off for it
+            log.warning("How far the download is could not be stored: %s", error)
 
 
 def main(

@@ -32,7 +32,7 @@ def idx_labels(labels: list[int]) -> bytes:
 
 def mnist_like(folder: Path, train: int = 30, test: int = 12) -> tuple[Bytes, Bytes]:
     """A folder of tiny MNIST files, some packed and some not; gives the images of both splits, labels are n mod 10."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     splits = pixels(train, 28, 28, seed=1), pixels(test, 28, 28, seed=2)
     for prefix, images in zip(("train", "t10k"), splits, strict=True):
         labels = [number % 10 for number in range(len(images))]

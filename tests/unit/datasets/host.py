@@ -35,6 +35,12 @@ class Host:
         """The address of a file."""
         return f"http://127.0.0.1:{self.port}/{name}"
 
+    def block(self) -> threading.Event:
+        """Let every request wait until the event is set."""
+        event = threading.Event()
+        self.before = event.wait
+        return event
+
     @contextmanager
     def running(self) -> Iterator["Host"]:
         """The server, answering."""

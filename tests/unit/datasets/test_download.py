@@ -105,6 +105,23 @@ class TestFetch:
         (folder / f"{NAME}.part").write_bytes(host.content)
         assert fetch(served(host), folder).read_bytes() == host.content
 
+    def test_on_a_full_disk_ends_with_a_sentence(self, host: Host, second_host: Host, folder: Path) -> None:
+        """What can't be stored is no fault of its host: no other is asked, and nothing of the file is left."""
+        folder.mkdir(parents=True)
+        (folder / f"{NAME}.part").symlink_to("/dev/full")  # a device that has no room for any byte
+        sentence = f"^{NAME} can't be stored in {folder}: No space left on device. Make room"
+        with pytest.raises(DownloadFailed, match=sentence):
+            fetch(served(host, second_host), folder)
+        assert names(folder) == []
+        assert second_host.asked == []
+
+    def test_counts_its_bytes(self, host: Host, folder: Path) -> None:
+        """It tells file, bytes that have come and bytes in all, at least once and at the end."""
+        counted: list[download.Transferred] = []
+        download.fetch(served(host), folder, ignore, count=counted.append, schemes=HTTP)
+        assert counted[-1] == download.Transferred(NAME, 700_000, 700_000)
+        assert [one.bytes_done for one in counted] == sorted(one.bytes_done for one in counted)
+
     def test_never_goes_on_from_rubbish_for_ever(self, host: Host, folder: Path) -> None:
         """A wrong beginning is found by the checksum and removed, so that the next try succeeds."""
         folder.mkdir(parents=True)

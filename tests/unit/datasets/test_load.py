@@ -163,6 +163,19 @@ class TestRefusals:
         with nobody(), pytest.raises(DatasetDamaged, match=f"^{images} can't be read: Permission denied"):
             load(config(), tmp_path, ignore)
 
+    def test_of_a_folder_that_may_not_be_looked_into(self, tmp_path: Path) -> None:
+        """A folder of another user is told by the path of what could not be reached, and nothing is fetched into it."""
+        mnist_like(tmp_path / "mnist")
+        before = sorted((tmp_path / "mnist").iterdir())
+        (tmp_path / "mnist").chmod(0)
+        with (
+            nobody(),
+            pytest.raises(DatasetDamaged, match=rf"^{tmp_path / 'mnist'}\S* can't be read: Permission denied"),
+        ):
+            load(config(), tmp_path, ignore)
+        (tmp_path / "mnist").chmod(0o755)
+        assert sorted((tmp_path / "mnist").iterdir()) == before
+
     def test_of_a_missing_file_without_a_network(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The sentence says which file is missing, and the whole path of the folder that it belongs into."""
         mnist_like(tmp_path / "mnist")
