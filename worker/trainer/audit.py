@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from backend.contract import AuditVerdict, Deviation, LayerMeasurement, TrainConfig
+from backend.contract import DIFFERENCE_LIMIT, TAPE_LIMIT, AuditVerdict, Deviation, LayerMeasurement, TrainConfig
 from worker.trainer.adversarial import adversarial_images
 from worker.trainer.losses import softmax_cross_entropy_backward, softmax_cross_entropy_forward
 from worker.trainer.networks import Network, build
@@ -29,8 +29,6 @@ from worker.trainer.step import forward_and_backward
 from worker.trainer.tensors import Tensor
 
 PROBE_IMAGES = 8  # the first training images
-TAPE_TOLERANCE = 1e-8
-DIFFERENCE_TOLERANCE = 1e-6
 DIRECTIONS = 5  # the median of their errors counts: a kink of ReLU may lie within one step, not within most
 STEP = 1e-5  # h
 LEAST_SIGNAL = 1e-9  # of s - y: below it rounding, 1e-16, is more than a tenth of what the difference is held to
@@ -194,7 +192,7 @@ def _verdict(tape_error: float | None, difference_error: float, has_gradient: bo
     if not has_gradient:
         return AuditVerdict.NO_SIGNAL
     # Where one of the two gradients is zero and the other is not, there is no relative error, or it is 1.
-    if tape_error is None or tape_error > TAPE_TOLERANCE or difference_error > DIFFERENCE_TOLERANCE:
+    if tape_error is None or tape_error > TAPE_LIMIT or difference_error > DIFFERENCE_LIMIT:
         return AuditVerdict.FAILED
     return AuditVerdict.NO_SIGNAL if np.isnan(difference_error) else AuditVerdict.PASSED
 
