@@ -70,6 +70,7 @@ def _train(
             train_labels=images.train_labels,
             test_images=images.test_images,
             test_labels=images.test_labels,
+            to_pixels=images.to_pixels,
         )
 
     trainer.configure(claim.threads)
@@ -81,7 +82,8 @@ def _train(
     except StopAsked:
         recorder.add(Stopped(0, 0))
         return
-    training, shelf = trainer.Training(claim.config, data, start=start), Shelf(claim, settings)
+    training = trainer.Training(claim.config, data, start=start, first_epoch=claim.start_epoch)
+    shelf = Shelf(claim, settings)
     for report in training.reports(stop.is_set):
         checkpoint = shelf.save(training.state) if _is_worth_keeping(report) else None
         shelf.clear(recorder.add(report, checkpoint))

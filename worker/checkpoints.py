@@ -113,7 +113,9 @@ class Resumption:
         """The parent's state after so many epochs: from its checkpoint, or trained again from an earlier one."""
         with self._database.read() as session:
             parent = runs.load(session, parent_id)
-            config = TrainConfig.model_validate(parent.config)
+            # Measuring changes no bit, and the parent's measurements are known.
+            silent = {"audit_every": 0, "robustness_every": 0}
+            config = TrainConfig.model_validate(parent.config).model_copy(update=silent)
             grandparent_id, parent_start = lifecycle.branched_from(session, parent), parent.start_epoch
             rows = checkpoints.newest_first(session, parent_id, epoch)
             last = epochs.load(session, parent_id, epoch - 1)

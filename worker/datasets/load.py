@@ -21,6 +21,11 @@ class Dataset:
     test_images: NDArray[np.float32]  # [images, height, width, channels]
     test_labels: NDArray[np.int32]  # [images], 0 to 9
     scaling: Scaling  # of the training images
+    test_scaling: Scaling  # the same, unless the test images have statistics of their own
+
+    def to_pixels(self, images: NDArray[np.generic]) -> NDArray[np.float64]:
+        """Test images, or what lies near them, back in pixel values: 0 to 255, and a little beyond."""
+        return preprocess.undo(images, self.test_scaling)
 
 
 def load(config: TrainConfig, folder: Path, report: Callable[[str], None]) -> Dataset:
@@ -57,6 +62,7 @@ def load(config: TrainConfig, folder: Path, report: Callable[[str], None]) -> Da
         preprocess.apply(test_images, test_scaling),
         test.labels,
         scaling,
+        test_scaling,
     )
 
 

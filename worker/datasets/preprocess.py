@@ -106,6 +106,23 @@ def apply(images: Floats, scaling: Scaling) -> Floats:
     return images
 
 
+def undo(images: NDArray[np.generic], scaling: Scaling) -> NDArray[np.float64]:
+    """The pixels that `apply` made preprocessed images of: x = (x' whitening^-1) deviation + mean.
+
+    A whitening can be undone because its eigenvalues are regularised.
+
+    Args:
+        images: [images, height, width, channels], preprocessed; they are only read.
+        scaling: from `fit`.
+    """
+    values: NDArray[np.float64] = images.astype(np.float64)
+    if scaling.whitening is not None:
+        flat = values.reshape(len(values), -1)
+        values = np.asarray(np.linalg.solve(scaling.whitening.T.astype(np.float64), flat.T).T).reshape(images.shape)
+    pixels: NDArray[np.float64] = values * scaling.deviation + scaling.mean
+    return pixels
+
+
 def _whitening(images: Floats, mean: Floats) -> Floats:
     values = mean.size
     covariance = np.zeros((values, values))

@@ -9,6 +9,7 @@ tells. `configure` comes first, because threads can't be changed once TensorFlow
     program             many steps in one compiled call
     loop                epochs, reports and the wish to stop
     checkpoint          a state on disk
+    audit, robustness, examples, measuring   what is measured on the side
     autopsy             where a number that is not finite came from
 """
 

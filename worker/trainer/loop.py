@@ -3,14 +3,16 @@
 import math
 import time
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from backend.contract import EpochReport, Phase, Progress, Report, Stopped, TrainConfig
+from backend.contract import EpochReport, Measurements, Phase, Progress, Report, Stopped, TrainConfig
 from backend.errors import TrainingDiverged
 from worker.trainer.autopsy import examine
 from worker.trainer.checkpoint import state_hash
 from worker.trainer.dilation import dilation_lambda
+from worker.trainer.measuring import Measuring
 from worker.trainer.networks import build
 from worker.trainer.parallel import devices_for
 from worker.trainer.program import Program
@@ -45,6 +47,7 @@ class Training:
         config: of the run.
         data: its images, of the size that the network takes.
         start: where to begin; None: before the first batch, with weights by the configuration's seed.
+        first_epoch: with which the run begins, 0-based: not 0 where it branched off from another.
         clock: seconds; only differences count.
 
     Raises:
@@ -57,23 +60,28 @@ class Training:
         data: TrainingData,
         *,
         start: TrainerState | None = None,
+        first_epoch: int = 0,
         clock: Clock = time.monotonic,
     ) -> None:
         self._config = config
+        self._first_epoch = first_epoch
         self._data = data
         self._clock = clock
         self._network = build(config)
+        self._measuring = Measuring(self._network, config, data)
         self._meter = _Meter(clock)
         self.state = start or first_state(config, data)
 
     def reports(self, stop: Callable[[], bool]) -> Iterator[Report]:
         """Train, and tell.
 
-        First comes Progress in phase COMPILING, then for each epoch some Progress and one EpochReport.
+        First comes Progress in phase COMPILING, then Measurements of the run's first state where they are due, then for
+        each epoch some Progress and one EpochReport.
 
         Args:
             stop: asked after every compiled call, which lasts one batch or about half a second, whichever is longer.
-                Once it is true, Stopped is the last report, unless the run has just been completed.
+                Once it is true, Stopped is the last report, unless the run has just been completed. Where that comes
+                in the midst of testing or measuring, the state stays at the epoch's end, and both are done again.
 
         Raises:
             RunFailure: the run asks for more devices than there are.
@@ -83,6 +91,12 @@ class Training:
         yield from self._meter.report(Phase.COMPILING, self.state.epoch, self.state.batch, batches)
         program = Program(self._network, self._config, self._data, devices_for(self._config))
         program.prepare(self.state.learned)
+        if (self.state.epoch, self.state.batch) == (self._first_epoch, 0):
+            measured = yield from self._measure(program, stop, first=True)
+            if measured is not None:
+                yield measured
+            if isinstance(measured, Stopped):
+                return
         while self.state.epoch < self._config.epochs:
             if stop():
                 yield Stopped(self.state.epoch, self.state.batch)
@@ -93,6 +107,12 @@ class Training:
                 yield Stopped(self.state.epoch, self.state.batch)
                 return
             report = self._epoch_report(*tested)
+            if _is_finite(report):
+                measured = yield from self._measure(program, stop)
+                if isinstance(measured, Stopped):
+                    yield measured
+                    return
+                report = replace(report, measured=measured)
             self.state = self.state.next_epoch()
             yield report
             if isinstance(end, TrainingDiverged):
@@ -138,6 +158,32 @@ class Training:
             if batches < program.test_batches and stop():
                 return None
         return test, test_seconds
+
+    def _measure(
+        self, program: Program, stop: Callable[[], bool], *, first: bool = False
+    ) -> Generator[Progress, None, Measurements | Stopped | None]:
+        """Measure on the side what is due: at the run's first state, or else at the end of this epoch.
+
+        Returns:
+            What was measured; Stopped where a wish to stop came before the last of it; None where nothing was due.
+        """
+        state, seconds = self.state, 0.0
+        if not program.is_finite(state.learned):
+            return None
+        epochs_done = state.epoch if first else state.epoch + 1
+        weight = dilation_lambda(self._config, epochs_done)
+        pieces = self._measuring.measure(state.learned, epochs_done, weight, first=first)
+        while True:
+            begin = self._clock()
+            try:
+                done, count = next(pieces)
+            except StopIteration as end:
+                found: Measurements | None = end.value
+                return found and replace(found, seconds=seconds + self._clock() - begin)
+            seconds += self._clock() - begin
+            yield from self._meter.report(Phase.MEASURING, state.epoch, done, count)
+            if done < count and stop():
+                return Stopped(state.epoch, state.batch)
 
     def _epoch_report(self, test: Sums, test_seconds: float) -> EpochReport:
         state, config = self.state, self._config
@@ -209,6 +255,10 @@ class _Meter:
 
 def _per_second(images: int, seconds: float) -> float:
     return images / seconds if seconds > 0 else 0.0
+
+
+def _is_finite(report: EpochReport) -> bool:
+    return math.isfinite(report.train_cost) and math.isfinite(report.test_cost)
 
 
 def _refuse_divergence(report: EpochReport) -> None:

@@ -15,7 +15,7 @@ from worker.trainer.state import Learned, Sums, TrainingData
 from worker.trainer.step import evaluation_step, training_step
 from worker.trainer.tensors import Tensor
 
-MAP_BYTES = 16 * 2**20  # of the largest map of a test batch; several such maps are held at once
+MAP_BYTES = 16 * 2**20  # of the largest map of a batch that is only measured; several such maps are held at once
 FLOAT_BYTES = 4
 
 
@@ -39,8 +39,7 @@ class Program:
                 f"A run needs at least {config.batch_size} training images, its batch_size, and one test image; "
                 f"there are {images} and {test_images}."
             )
-        image_bytes = FLOAT_BYTES * network.values_per_image(data.test_images.shape[1:])
-        test_batch = max(1, min(test_images, MAP_BYTES // image_bytes))
+        test_batch = min(test_images, images_per_call(network, data.test_images.shape[1:]))
         self.train_batches = images // config.batch_size
         self.test_batches = -(-test_images // test_batch)
         self._config = config
@@ -75,6 +74,11 @@ class Program:
     def is_finite(learned: Learned) -> bool:
         """Whether the costs so far, every weight and everything that the optimizer remembers are finite."""
         return bool(_all_finite(learned))
+
+
+def images_per_call(network: Network, image: Sequence[int]) -> int:
+    """How many images [height, width, channels] may go through a network at once: its maps are large."""
+    return max(1, MAP_BYTES // (FLOAT_BYTES * network.values_per_image(image)))
 
 
 @tf.function(autograph=False)  # type: ignore[untyped-decorator]

@@ -1,5 +1,6 @@
 """Everything that a training run is between two batches. What is not in here is not remembered."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,6 +21,8 @@ class TrainingData:
     train_labels: NDArray[np.int32]  # [images], 0 to 9
     test_images: NDArray[np.generic]  # [images, height, width, channels]
     test_labels: NDArray[np.int32]  # [images]
+    # Preprocessed test images [images, height, width, channels] back in pixel values, 0 to 255; None: can't be told.
+    to_pixels: Callable[[NDArray[np.generic]], NDArray[np.floating]] | None = None
 
 
 class Sums(NamedTuple):

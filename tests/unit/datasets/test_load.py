@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backend.contract import DATASETS, DatasetName, Preprocessing, TrainConfig
+from backend.contract import DATASETS, DatasetName, Preprocessing, Quirk, TrainConfig
 from backend.errors import DatasetDamaged, DatasetMissing, RunFailure
 from tests.unit.datasets.files import CIFAR_FOLDER, archive, cifar_contents, idx_labels, mnist_like
 from tests.unit.datasets.host import closed_address
@@ -78,6 +78,15 @@ class TestMnist:
         first = preprocess.resized(splits[0][:7, ..., np.newaxis])
         assert dataset.scaling.mean == pytest.approx(first.mean(axis=0), abs=1e-3)
         assert restored(dataset)[0] == pytest.approx(first, abs=1e-3)
+
+    @pytest.mark.parametrize("quirks", [[], [Quirk.TEST_OWN_STATISTICS]])
+    def test_gives_pixel_values_of_test_images(self, tmp_path: Path, quirks: list[Quirk]) -> None:
+        """Test images can be turned back to pixels, by the statistics that they were preprocessed with."""
+        splits = mnist_like(tmp_path / "mnist")
+        dataset = load(config(preprocessing=Preprocessing.STANDARDIZE, quirks=tuple(quirks)), tmp_path, ignore)
+        pixels = dataset.to_pixels(dataset.test_images)
+        assert pixels == pytest.approx(preprocess.resized(splits[1][..., np.newaxis]), abs=1e-3)
+        assert np.array_equal(dataset.scaling.mean, dataset.test_scaling.mean) is not bool(quirks)
 
     def test_reads_what_was_unpacked_before_what_was_packed(self, tmp_path: Path) -> None:
         """Of a file that is there in both forms the unpacked one is read."""

@@ -112,3 +112,17 @@ class TestStandardize:
         scaling = preprocess.fit(images, Preprocessing.STANDARDIZE)
         assert float(scaling.mean[0, 0, 0]) == pytest.approx(20)
         assert float(scaling.deviation[0, 0, 0]) == pytest.approx(120 * (5 / 36) ** 0.5)
+
+
+class TestUndo:
+    @pytest.mark.parametrize("preprocessing", list(Preprocessing))
+    @pytest.mark.parametrize("size", [(12, 12, 3), (8, 8, 1)])
+    def test_gives_the_pixels_back(self, preprocessing: Preprocessing, size: tuple[int, int, int]) -> None:
+        """Each preprocessing, whitening included, is undone to far less than a pixel value, and changes no argument."""
+        train, images = floats(60, *size), floats(5, *size, seed=1)
+        train[..., 0, :] = 7  # a column that never varies
+        scaling = preprocess.fit(train, preprocessing)
+        given = preprocess.apply(images.copy(), scaling)
+        kept = given.copy()
+        assert preprocess.undo(given, scaling) == pytest.approx(images, abs=0.02)
+        assert np.array_equal(given, kept)

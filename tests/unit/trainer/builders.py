@@ -14,7 +14,7 @@ BATCH = 8
 BATCHES = 5
 TRAIN_IMAGES = 44  # four do not fill a batch
 TEST_IMAGES = 21
-CONFIG = TrainConfig(width=2, batch_size=BATCH, epochs=2, epsilon=4, learning_rate=1e-2)
+CONFIG = TrainConfig(width=2, batch_size=BATCH, epochs=2, epsilon=4, learning_rate=1e-2, audit_every=0)
 
 
 def images_and_labels(train_images: int = TRAIN_IMAGES, test_images: int = TEST_IMAGES) -> TrainingData:
@@ -29,7 +29,7 @@ def images_and_labels(train_images: int = TRAIN_IMAGES, test_images: int = TEST_
 
 def many_test_images() -> tuple[TrainConfig, TrainingData]:
     """A run of two batches an epoch, whose width lets a call test 64 images only: 130 take three calls."""
-    return TrainConfig(width=64, batch_size=1, epochs=1), images_and_labels(2, 130)
+    return TrainConfig(width=64, batch_size=1, epochs=1, audit_every=0), images_and_labels(2, 130)
 
 
 def start(config: TrainConfig) -> Learned:
