@@ -1,5 +1,6 @@
 """From the pixels of the files to what a network takes."""
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -12,6 +13,8 @@ SIDE = 32  # pixels, height and width that the network takes
 PIXEL_RANGE = 255.0
 LEAST_DEVIATION = 1e-3  # of the range; a pixel that varies less is constant, as in MNIST's border
 ZCA_REGULARIZATION = 0.01  # added to the eigenvalues, so that directions without variance are not blown up
+ALIGNMENT = 64  # bytes, of what TensorFlow computes with
+FLOAT_BYTES = 4
 CHUNK = 5000  # images that are worked on at once, which bounds the memory of what lies between
 
 Floats = NDArray[np.float32]
@@ -38,7 +41,7 @@ def resized(images: NDArray[np.generic]) -> Floats:
     Returns:
         [images, 32, 32, channels], float32, in the same units; always a copy.
     """
-    result = np.empty((len(images), SIDE, SIDE, images.shape[3]), np.float32)
+    result = _room((len(images), SIDE, SIDE, images.shape[3]))
     for start in range(0, len(images), CHUNK):
         part = images[start : start + CHUNK].astype(np.float32)
         for axis in (2, 1):
@@ -49,7 +52,17 @@ def resized(images: NDArray[np.generic]) -> Floats:
 
 def as_they_are(images: NDArray[np.generic]) -> Floats:
     """The images in their own size, float32; always a copy."""
-    return images.astype(np.float32)
+    result = _room(images.shape)
+    result[...] = images
+    return result
+
+
+def _room(shape: tuple[int, ...]) -> Floats:
+    """Memory for large images, laid out so that TensorFlow can use it as it is and needs no copies of its own."""
+    values = math.prod(shape)
+    room = np.empty(values + ALIGNMENT // FLOAT_BYTES, np.float32)
+    first = -room.ctypes.data % ALIGNMENT // FLOAT_BYTES
+    return room[first : first + values].reshape(shape)
 
 
 def _stretched(images: Floats, axis: int) -> Floats:

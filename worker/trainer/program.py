@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from backend.contract import Backprop, TrainConfig
 from worker.trainer.networks import Network
@@ -17,6 +18,7 @@ from worker.trainer.tensors import Tensor
 
 MAP_BYTES = 16 * 2**20  # of the largest map of a batch that is only measured; several such maps are held at once
 FLOAT_BYTES = 4
+ALIGNMENT = 64  # bytes: what the vector instructions that TensorFlow uses may ask for
 
 
 class Program:
@@ -25,7 +27,7 @@ class Program:
     Args:
         network: what is trained.
         config: of the run.
-        data: its images; they are copied to the device's memory.
+        data: its images, which must not change any more: on a CPU they are used where they are.
         devices: that share each training batch; fewer than two: TensorFlow chooses one.
 
     Raises:
@@ -81,6 +83,17 @@ def images_per_call(network: Network, image: Sequence[int]) -> int:
     return max(1, MAP_BYTES // (FLOAT_BYTES * network.values_per_image(image)))
 
 
+def on_device(images: NDArray[np.generic]) -> Tensor:
+    """The images as a tensor: on a CPU in the memory that they are in, where TensorFlow can use it.
+
+    Elsewhere they are copied, and for a moment there are three of each.
+    """
+    usable = images.flags.c_contiguous and images.flags.writeable and images.ctypes.data % ALIGNMENT == 0
+    if not usable or tf.config.list_logical_devices("GPU"):
+        return tf.constant(images)
+    return tf.experimental.dlpack.from_dlpack(cast("Any", images).__dlpack__())
+
+
 @tf.function(autograph=False)  # type: ignore[untyped-decorator]
 def _all_finite(learned: Learned) -> Tensor:
     # A sum is finite where every value is, or overflows where they are near to overflowing: squares by far the first.
@@ -89,7 +102,7 @@ def _all_finite(learned: Learned) -> Tensor:
 
 
 def _training_loop(network: Network, config: TrainConfig, data: TrainingData, devices: Sequence[str]) -> Any:
-    images, labels, size = tf.constant(data.train_images), tf.constant(data.train_labels), config.batch_size
+    images, labels, size = on_device(data.train_images), tf.constant(data.train_labels), config.batch_size
     dilated = config.backprop is Backprop.DILATED
 
     @tf.function(autograph=False, jit_compile=config.xla)  # type: ignore[untyped-decorator]
@@ -106,7 +119,7 @@ def _training_loop(network: Network, config: TrainConfig, data: TrainingData, de
 
 
 def _evaluation_loop(network: Network, config: TrainConfig, data: TrainingData, size: int) -> Any:
-    images, labels = tf.constant(data.test_images), tf.constant(data.test_labels)
+    images, labels = on_device(data.test_images), tf.constant(data.test_labels)
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def run(weights: tuple[Tensor, ...], sums: Sums, first: Tensor, batches: Tensor) -> Sums:

@@ -126,3 +126,14 @@ class TestUndo:
         kept = given.copy()
         assert preprocess.undo(given, scaling) == pytest.approx(images, abs=0.02)
         assert np.array_equal(given, kept)
+
+
+class TestMemory:
+    @pytest.mark.parametrize("shape", [(3, 8, 8, 1), (5, 28, 28, 1), (2, 32, 32, 3)])
+    def test_of_images_is_laid_out_for_the_trainer(self, shape: tuple[int, ...]) -> None:
+        """Images begin at a multiple of 64 bytes and are contiguous, so that the trainer needs no copy of them."""
+        for images in (preprocess.resized(floats(*shape)), preprocess.as_they_are(floats(*shape))):
+            done = preprocess.apply(images, preprocess.fit(images, Preprocessing.STANDARDIZE))
+            assert done.ctypes.data % 64 == 0
+            assert done.flags.c_contiguous
+            assert done.flags.writeable

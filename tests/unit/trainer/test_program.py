@@ -18,7 +18,7 @@ from tests.unit.trainer.builders import (
 )
 from worker.trainer import TrainerState, TrainingData
 from worker.trainer.networks import build
-from worker.trainer.program import Program
+from worker.trainer.program import Program, on_device
 from worker.trainer.state import Learned, Sums
 from worker.trainer.step import training_step
 
@@ -176,3 +176,35 @@ class TestRefusals:
         program = Program(build(CONFIG), CONFIG, replace(data, train_images=data.train_images[:, :28, :28]))
         with pytest.raises(ValueError, match="32x32 pixels, not 28x28"):
             program.prepare(start(CONFIG))
+
+
+class TestOnDevice:
+    def test_uses_the_images_where_they_are(self) -> None:
+        """Images at an address that TensorFlow can use are not copied: they are large."""
+        room = np.arange(8 * 16 + 16, dtype=np.float32)
+        first = -room.ctypes.data % 64 // 4
+        images = room[first : first + 8 * 16].reshape(8, 4, 4, 1)
+        tensor = on_device(images)
+        images[3, 2, 1, 0] = -5
+        assert np.array_equal(tensor, images)
+
+    @pytest.mark.parametrize("shift", [1, 4])
+    def test_copies_images_that_lie_otherwise(self, shift: int) -> None:
+        """Images at any other address, or that may not be written to, are copied and equal."""
+        room = np.arange(8 * 16 + 32, dtype=np.float32)
+        first = -room.ctypes.data % 64 // 4
+        images = room[first + shift : first + shift + 8 * 16].reshape(8, 4, 4, 1)
+        constant = room[first : first + 8 * 16].reshape(8, 4, 4, 1)
+        constant.flags.writeable = False
+        for given in (images, constant, np.asfortranarray(images)):
+            tensor = on_device(given)
+            assert np.array_equal(tensor, given)
+            assert tensor.shape == given.shape
+
+    def test_keeps_the_images_alive(self) -> None:
+        """A tensor outlives the array that it was made of."""
+        room = np.full(2**20 + 16, 7, np.float32)
+        first = -room.ctypes.data % 64 // 4
+        tensor = on_device(room[first : first + 2**20])
+        del room
+        assert np.unique(tensor).tolist() == [7]
