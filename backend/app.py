@@ -14,6 +14,7 @@ from backend.api import (
     figures,
     measurements,
     pages,
+    queue,
     results,
     runs,
     service,
@@ -39,11 +40,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     database = Database(settings.resolved_database_url)
-    notifier, queue, feed = RedisNotifier(settings.redis_url), CeleryQueue(settings.redis_url), Feed()
-    submission = Submission(database, queue, notifier)
+    notifier, messages, feed = RedisNotifier(settings.redis_url), CeleryQueue(settings.redis_url), Feed()
+    submission = Submission(database, messages, notifier)
     access = Access(settings.token.get_secret_value()) if settings.token is not None else None
     listener = ChangeListener(settings.redis_url, feed.wake)
-    reaper = Reaper(database, queue, notifier, settings.lease_s)
+    reaper = Reaper(database, messages, notifier, settings.lease_s)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -71,7 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.lab = Lab(settings, database, notifier, submission, feed, access)
     error_table.install(app)
     api = APIRouter(prefix="/api", responses={422: {"model": ErrorAnswer}})
-    for module in (runs, steering, results, measurements, figures, stream, catalog, datasets, service):
+    for module in (runs, steering, queue, results, measurements, figures, stream, catalog, datasets, service):
         api.include_router(module.router)
     app.include_router(api)
     pages.install(app)

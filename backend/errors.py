@@ -6,6 +6,7 @@ LabError
 |  '- BadCursor
 |- NotFound
 |  |- RunNotFound
+|  |- WorkerNotFound
 |  '- FigureNotFound
 |- StepNotAllowed        the run's state forbids it
 |- DatasetNotHere        a data set's files must be fetched first
@@ -45,6 +46,10 @@ class NotFound(LabError):
 
 class RunNotFound(NotFound):
     """No run has this id."""
+
+
+class WorkerNotFound(NotFound):
+    """No worker has this id."""
 
 
 class FigureNotFound(NotFound):

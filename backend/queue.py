@@ -1,11 +1,11 @@
 import logging
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from backend.contract import TRAIN_QUEUE, TRAIN_RUN_TASK
+from backend.contract import TRAIN_RUN_TASK
 
 log = logging.getLogger(__name__)
 
@@ -13,10 +13,17 @@ log = logging.getLogger(__name__)
 _BROKER_TIMEOUT_S = 2
 
 
+class Message(NamedTuple):
+    """The hint that a run waits, and the queue in which it is heard."""
+
+    run_id: int
+    queue: str
+
+
 class Queue(Protocol):
     """Where messages to workers are left. They are hints: losing one loses no run."""
 
-    def send_train_run(self, run_ids: Sequence[int]) -> bool:
+    def send_train_run(self, messages: Sequence[Message]) -> bool:
         """Tell the workers of queued runs; whether the broker took the messages."""
 
 
@@ -37,17 +44,15 @@ class CeleryQueue:
             },
         )
 
-    def send_train_run(self, run_ids: Sequence[int]) -> bool:
+    def send_train_run(self, messages: Sequence[Message]) -> bool:
         """Tell the workers of queued runs; whether the broker took the messages."""
         try:
             with self._app.connection_for_write() as connection:
                 connection.ensure_connection(max_retries=1, timeout=_BROKER_TIMEOUT_S)
                 producer = self._app.amqp.Producer(connection, auto_declare=False)
-                for run_id in run_ids:
-                    self._app.send_task(
-                        TRAIN_RUN_TASK, args=(run_id,), queue=TRAIN_QUEUE, producer=producer, retry=False
-                    )
+                for run_id, queue in messages:
+                    self._app.send_task(TRAIN_RUN_TASK, args=(run_id,), queue=queue, producer=producer, retry=False)
         except (OperationalError, OSError) as error:
-            log.warning("The broker took no message for runs %s: %s", list(run_ids), error)
+            log.warning("The broker took no message for runs %s: %s", [run_id for run_id, _ in messages], error)
             return False
         return True

@@ -3,14 +3,16 @@ import threading
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from backend.db import lifecycle, runs, workers
+from backend.contract.placement import queue_for
+from backend.db import lifecycle, waiting, workers
 from backend.db.engine import Database
 from backend.notifier import Notifier
-from backend.queue import Queue
+from backend.queue import Message, Queue
 
 log = logging.getLogger(__name__)
 
 RESEND_AFTER_S = 5.0  # a message that no free worker has answered by then is taken as lost
+MOST_UNSENT = 1000  # queued runs looked at in one sweep
 _SWEEPS_PER_LEASE = 4
 
 
@@ -43,12 +45,15 @@ class Reaper:
             for run in lifecycle.reap(session):
                 log.warning("Run %d was taken back and is %s now.", run.id, run.status)
         with self._database.read() as session:
-            # While every slot is taken the queue waits as it should: no message would change that.
-            free = workers.alive_slots(session) - runs.live_count(session)
-            waiting = runs.unsent(session, RESEND_AFTER_S, free) if free > 0 else []
-        if waiting and self._queue.send_train_run(waiting):
+            # A run that no free device suits waits as it should: no message would change that.
+            offers = workers.offers(session)
+            free = sum(offer.free_cpus + offer.free_gpus for offer in offers)
+            unsent = waiting.unsent(session, RESEND_AFTER_S, MOST_UNSENT) if free else []
+        startable = [(run_id, need) for run_id, need in unsent if any(offer.kind_for(need) for offer in offers)]
+        messages = [Message(run_id, queue_for(need, offers)) for run_id, need in startable[:free]]
+        if messages and self._queue.send_train_run(messages):
             with self._database.write() as session:
-                runs.mark_sent(session, waiting)
+                waiting.mark_sent(session, [message.run_id for message in messages])
         self._notifier.changed()
 
     def _sweep_until_ended(self) -> None:

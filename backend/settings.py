@@ -32,14 +32,25 @@ class Settings(BaseSettings):
     )
     demo: bool = Field(True, description="Launch the demonstration pair when the database is empty.")
     slots: int = Field(2, ge=1, le=64, description="Runs that a CPU worker trains side by side.")
+    devices: str = Field(
+        "",
+        pattern=r"^ *(gpu:\d{1,3}|cpu:\d{1,2})( *, *(gpu:\d{1,3}|cpu:\d{1,2}))* *$|^$",
+        description="What a worker offers, such as gpu:0,gpu:1,cpu:2; empty: all GPUs, else LAB_SLOTS CPU slots.",
+    )
     threads: int = Field(
         0, ge=0, le=256, description="Threads of each run; 0: the worker's cores shared among its slots."
+    )
+    spare: bool = Field(
+        True, description="Keep a process with TensorFlow imported for the next run: a quick start for some memory."
     )
     lease_s: float = Field(
         15.0, ge=1, le=600, description="Seconds without a sign of life after which a run's worker counts as dead."
     )
     stop_grace_s: float = Field(
         10.0, ge=0.5, le=600, description="Seconds that a run gets to stop by itself before it is killed."
+    )
+    stall_s: float = Field(
+        900.0, ge=1, le=86_400, description="Seconds without any advance after which a run's process is replaced."
     )
     keep_checkpoints: int = Field(
         2, ge=1, le=1000, description="Newest checkpoints that each run keeps, besides the best and branches'."
@@ -63,11 +74,10 @@ class Settings(BaseSettings):
         """The database's URL: the one that was set, or SQLite's in the data folder."""
         return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'lab.sqlite3'}"
 
-    @property
-    def threads_per_slot(self) -> int:
-        """Threads for each run of this host's worker."""
+    def threads_of_each(self, slots: int) -> int:
+        """Threads for each run of a worker on this host that trains at most so many at a time."""
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return self.threads or max(1, cores // self.slots)
+        return self.threads or max(1, cores // slots)
 
     @property
     def datasets_dir(self) -> Path:

@@ -9,12 +9,13 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from backend.contract import Backprop, RunStatus, TrainConfig
-from backend.db import launches, lifecycle, runs
+from backend.contract.placement import queue_for
+from backend.db import launches, lifecycle, runs, waiting, workers
 from backend.db.engine import Database
 from backend.db.models import Run
 from backend.errors import BadRequest, KeyReused, StepNotAllowed
 from backend.notifier import Notifier
-from backend.queue import Queue
+from backend.queue import Message, Queue
 
 FIXED_IN_BRANCHES = frozenset({"network", "width", "dataset", "optimizer"})  # they decide what a state looks like
 MAX_NAME = 200  # characters
@@ -199,9 +200,12 @@ class Submission:
     def _hurry(self, run_ids: list[int]) -> None:
         if not run_ids:
             return
-        if self._queue.send_train_run(run_ids):
+        with self._database.read() as session:
+            offers, queued = workers.offers(session), runs.load_many(session, run_ids)
+            messages = [Message(run.id, queue_for(waiting.need_of(run), offers)) for run in queued]
+        if self._queue.send_train_run(messages):
             with self._database.write() as session:
-                runs.mark_sent(session, run_ids)
+                waiting.mark_sent(session, run_ids)
         self._notifier.changed()
 
 

@@ -7,6 +7,7 @@ from backend.contract import (
     AttackResult,
     AuditVerdict,
     Deviation,
+    Device,
     EpochReport,
     ExampleReport,
     LayerMeasurement,
@@ -16,6 +17,7 @@ from backend.contract import (
 from backend.db import launches, lifecycle, runs, workers
 from backend.db.engine import Database
 from backend.db.lifecycle import Claim
+from backend.db.workers import DeviceOffer
 
 LEASE_S = 15.0
 
@@ -30,13 +32,25 @@ def add_run(database: Database, name: str = "run", tags: list[str] | None = None
 def add_worker(database: Database, name: str = "worker", slots: int = 2) -> int:
     """The id of a worker that has just reported itself."""
     with database.write() as session:
-        return workers.register(session, name, "host", slots, 1)
+        return workers.register(session, name, "host", cpu_slots(slots), 1)
+
+
+def cpu_slots(count: int) -> list[DeviceOffer]:
+    """The devices of a worker that offers its processor only."""
+    return [DeviceOffer(Device.CPU, number, f"CPU slot {number}") for number in range(count)]
+
+
+def gpus(*numbers: int) -> list[DeviceOffer]:
+    """GPUs of a host, by their numbers."""
+    return [DeviceOffer(Device.GPU, number, f"GPU {number}", 16 * 2**30) for number in numbers]
 
 
 def claim_run(database: Database, run_id: int, lease_s: float = LEASE_S) -> Claim:
     """The claim of a worker of its own on a queued run."""
     with database.write() as session:
-        worker_id = workers.register(session, f"worker of {run_id}, {next_attempt(database, run_id)}", "host", 1, 1)
+        worker_id = workers.register(
+            session, f"worker of {run_id}, {next_attempt(database, run_id)}", "host", cpu_slots(1), 1
+        )
         claim = lifecycle.claim(session, run_id, worker_id, 1, lease_s)
     assert claim is not None
     return claim

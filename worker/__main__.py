@@ -8,12 +8,13 @@ import threading
 
 from celery.signals import worker_shutting_down
 
-from backend.contract import TRAIN_QUEUE
+from backend.contract import Device
 from backend.db import workers
 from backend.db.engine import Database
+from backend.db.lifecycle import HeldDevice
 from backend.notifier import RedisNotifier
 from backend.settings import Settings
-from worker import celery_app, tasks
+from worker import celery_app, devices, tasks
 from worker.dataset_jobs import DatasetJobs
 from worker.heartbeat import Heartbeat
 from worker.supervisor import Supervisor
@@ -26,22 +27,27 @@ def main() -> None:
     database = Database(settings.resolved_database_url)
     host = socket.gethostname()
     name = f"{host}-{os.getpid()}-{secrets.token_hex(3)}"
+    offered = devices.offered(settings.devices, settings.slots)
+    threads = settings.threads_of_each(len(offered))
     with database.write() as session:
-        worker_id = workers.register(session, name, host, settings.slots, settings.threads_per_slot)
-    heartbeat = Heartbeat(database, worker_id)
-    heartbeat.start()
+        worker_id = workers.register(session, name, host, offered, threads)
+        held = [HeldDevice(row.id, Device(row.kind), row.number) for row in workers.devices_of(session, [worker_id])]
     ending = threading.Event()
     worker_shutting_down.connect(lambda **_: ending.set(), weak=False)
-    app = celery_app.build(settings.redis_url, settings.slots)
     notifier = RedisNotifier(settings.redis_url)
-    tasks.register(app, Supervisor(database, notifier, settings, worker_id, ending))
+    supervisor = Supervisor(database, notifier, settings, worker_id, held, threads, ending)
+    heartbeat = Heartbeat(database, worker_id, supervisor.pids)
+    app = celery_app.build(settings.redis_url)
+    tasks.register(app, supervisor)
     dataset_jobs = DatasetJobs(database, notifier, settings)
+    heartbeat.start()
+    supervisor.start()
     dataset_jobs.start()
     try:
         app.worker_main(
             [
                 "worker",
-                f"--queues={TRAIN_QUEUE}",
+                f"--queues={','.join(sorted({device.kind.value for device in offered}))}",
                 f"--hostname={name}",
                 f"--loglevel={settings.log_level}",
                 "--without-gossip",
@@ -50,7 +56,9 @@ def main() -> None:
             ]
         )
     finally:
+        ending.set()
         dataset_jobs.stop()
+        supervisor.join()
         heartbeat.stop()
         database.close()
 

@@ -2,14 +2,19 @@
 
 It alone joins trainer, data sets and recorder. Its standard input is the leash that its supervisor holds: the word
 `stop` asks it to stop, and the end of it means that the supervisor is gone.
+
+As a spare (`python -m worker.attempt spare ...`) it imports what it will need and waits for the word `train` with run
+and attempt. It has computed nothing until then: it is the same fresh interpreter, some seconds older.
 """
 
+import faulthandler
 import logging
 import math
-import os
+import signal
 import sys
 import threading
 import traceback
+from collections.abc import Sequence
 
 from backend.contract import EpochReport, Phase, Progress, Report, Stopped, TrainConfig
 from backend.db import lifecycle
@@ -17,20 +22,31 @@ from backend.db.engine import Database
 from backend.errors import AttemptSuperseded, RunFailure, TrainingDiverged
 from backend.notifier import RedisNotifier
 from backend.settings import Settings
+from worker.leash import Leash, die_with_parent
+from worker.process import SPARE
 from worker.recorder import Recorder, Retention
-from worker.supervisor import STOP_WORD
+from worker.standby import stand_by
 
 log = logging.getLogger(__name__)
 
 EXIT_SUPERSEDED = 3
-EXIT_LEASH_CUT = 4
 
 
-def main(run_id: int, attempt: int) -> int:
+def main(arguments: Sequence[str]) -> int:
+    """Train a run to its end, once there is one, and give the exit code; whatever happens is stored first."""
+    die_with_parent()
+    leash, settings = Leash(), Settings()
+    if arguments[0] == SPARE:
+        run_id, attempt = stand_by(leash, settings, arguments)
+    else:
+        run_id, attempt = map(int, arguments)
+    # Its supervisor asks so where each thread is when nothing advances.
+    faulthandler.register(signal.SIGQUIT, file=sys.__stderr__ or sys.stderr, all_threads=True)
+    return train(run_id, attempt, settings, leash.stop)
+
+
+def train(run_id: int, attempt: int, settings: Settings, stop: threading.Event) -> int:
     """Train the run to its end, and give the exit code; whatever happens is stored first."""
-    stop = threading.Event()
-    threading.Thread(target=_hold_leash, args=(stop,), name="leash", daemon=True).start()
-    settings = Settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     database = Database(settings.resolved_database_url)
     with database.read() as session:
@@ -96,13 +112,5 @@ def _is_worth_keeping(report: Report) -> bool:
     return isinstance(report, Stopped)
 
 
-def _hold_leash(stop: threading.Event) -> None:
-    for line in sys.stdin.buffer:
-        if line == STOP_WORD:
-            stop.set()
-    # Nobody renews the lease any more: another attempt will own the run, and this one must not waste the machine.
-    os._exit(EXIT_LEASH_CUT)
-
-
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), int(sys.argv[2])))
+    sys.exit(main(sys.argv[1:]))

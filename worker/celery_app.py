@@ -1,13 +1,13 @@
 from celery import Celery
 
-from backend.contract import TRAIN_QUEUE
+from backend.contract import TRAIN_QUEUES
 
 
-def build(redis_url: str, slots: int) -> Celery:
-    """The Celery application of a worker that trains `slots` runs at a time."""
+def build(redis_url: str) -> Celery:
+    """The Celery application of a worker."""
     app = Celery("backprop-lab", broker=redis_url)
     app.conf.update(
-        task_default_queue=TRAIN_QUEUE,
+        task_default_queue=TRAIN_QUEUES[0],
         # The database holds the results; a result back end breaks, for good, when Redis restarts.
         task_ignore_result=True,
         # Only an id travels, and only as JSON: a message can't carry code.
@@ -19,9 +19,9 @@ def build(redis_url: str, slots: int) -> Celery:
         # Hold no message that can't be worked on yet: one that is held is lost with its worker.
         worker_disable_prefetch=True,
         worker_prefetch_multiplier=1,
-        # Each run trains in a process of its own; a thread is enough to watch it.
+        # A message only wakes the supervisor, which has threads and processes of its own.
         worker_pool="threads",
-        worker_concurrency=slots,
+        worker_concurrency=1,
         # Stopping goes through the database. Remote control would let whoever reaches Redis shut workers down.
         worker_enable_remote_control=False,
         worker_send_task_events=False,

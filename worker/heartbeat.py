@@ -1,5 +1,8 @@
 import logging
+import os
 import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -10,11 +13,18 @@ log = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """Tells the database, from a thread of its own, that this worker is alive."""
+    """Tells the database, from a thread of its own, that this worker is alive, and how much memory it holds.
 
-    def __init__(self, database: Database, worker_id: int) -> None:
+    Args:
+        database: where it tells.
+        worker_id: of the worker.
+        children: numbers of the processes that train for it.
+    """
+
+    def __init__(self, database: Database, worker_id: int, children: Callable[[], Iterable[int]]) -> None:
         self._database = database
         self._worker_id = worker_id
+        self._children = children
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat_until_ended, name="heartbeat", daemon=True)
 
@@ -32,7 +42,17 @@ class Heartbeat:
     def _beat_until_ended(self) -> None:
         while not self._ended.wait(workers.HEARTBEAT_S):
             try:
+                own, children = resident_bytes(os.getpid()), [resident_bytes(pid) for pid in self._children()]
                 with self._database.write() as session:
-                    workers.beat(session, self._worker_id)
+                    workers.beat(session, self._worker_id, own, sum(size or 0 for size in children))
             except SQLAlchemyError as error:
                 log.warning("No heartbeat: %s", error)
+
+
+def resident_bytes(pid: int) -> int | None:
+    """The memory that a process holds; None where it is gone, or the system has no /proc."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except OSError:
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -1,174 +1,171 @@
 import logging
-import math
-import os
-import signal
-import subprocess
-import sys
 import threading
-import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from backend.contract import RunStatus
+from backend.contract import Device
 from backend.db import lifecycle
 from backend.db.engine import Database
-from backend.db.lifecycle import Claim
-from backend.errors import AttemptSuperseded
+from backend.db.lifecycle import Claim, HeldDevice
 from backend.notifier import Notifier
 from backend.settings import Settings
+from worker.process import TrainerProcess
+from worker.spares import Spares
+from worker.watch import Watch
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 0.4  # how often a wish to stop and the child's end are looked for
-RENEWALS_PER_LEASE = 4
-OWN_LEASE_SHARE = 0.8  # a lease that can't be renewed counts as over a little early here, never late
-STOP_WORD = b"stop\n"
+POLL_S = 1.0  # how late a run begins whose message was lost
+HEARD_S = 0.5
 
 
-@dataclass
-class _Watch:
-    """One attempt under way: its process, and when things were last done."""
+@dataclass(frozen=True)
+class _Attempt:
+    """An attempt under way here."""
 
     claim: Claim
-    child: subprocess.Popen[bytes]
-    renewed_at: float
-    stop_sent_at: float | None = None
-    trains: bool = False  # its process is ready, and has something to lose
+    child: TrainerProcess
+    over: threading.Event  # the process has ended, and the run is given back
+    thread: threading.Thread
 
 
 class Supervisor:
-    """Claims runs, starts a process for each attempt, renews its lease, and passes on the wish to stop."""
+    """Takes the best run that waits whenever one of its devices is idle, and watches each in a thread of its own.
+
+    Args:
+        database: holds the queue.
+        notifier: told of what changes.
+        settings: of the worker.
+        worker_id: under which it has registered itself.
+        devices: that it has registered.
+        threads: for each run that has none fixed yet.
+        ending: set when the worker is to end.
+    """
 
     def __init__(
-        self, database: Database, notifier: Notifier, settings: Settings, worker_id: int, ending: threading.Event
+        self,
+        database: Database,
+        notifier: Notifier,
+        settings: Settings,
+        worker_id: int,
+        devices: Sequence[HeldDevice],
+        threads: int,
+        ending: threading.Event,
     ) -> None:
         self._database = database
         self._notifier = notifier
         self._settings = settings
         self._worker_id = worker_id
+        self._devices = tuple(devices)
+        self._threads = threads
         self._ending = ending
+        self._spares = Spares()
+        self._attempts: list[_Attempt] = []
+        self._wake = threading.Event()
+        self._has_room = threading.Event()
+        self._thread = threading.Thread(target=self._supervise, name="supervisor")
 
-    def train(self, run_id: int) -> None:
-        """Train a queued run, and return when its process has ended. Nothing happens where it is not queued."""
-        if self._ending.is_set():
-            return
-        with self._database.write() as session:
-            claim = lifecycle.claim(
-                session, run_id, self._worker_id, self._settings.threads_per_slot, self._settings.lease_s
-            )
-        if claim is None:
-            return
-        self._notifier.changed()
-        log.info("Run %d begins attempt %d.", claim.run_id, claim.attempt)
-        watch = _Watch(claim, self._start(claim), time.monotonic())
+    def start(self) -> None:
+        """Begin to take runs."""
+        self._thread.start()
+
+    def join(self) -> None:
+        """Return when `ending` is set and no process is left."""
+        self._wake.set()
+        self._thread.join()
+
+    def heard(self) -> None:
+        """A run waits, says a message. It is held back while every device is taken: others may hear the next."""
+        while not self._ending.is_set():
+            if self._has_room.wait(HEARD_S):
+                break
+        self._wake.set()
+
+    def pids(self) -> list[int]:
+        """Numbers of the processes that train or wait to do so."""
+        return [attempt.child.pid for attempt in list(self._attempts)] + self._spares.pids()
+
+    def _supervise(self) -> None:
+        # Every process is started here: on Linux it ends with the thread that started it, and this one goes last.
+        while not self._ending.is_set() or self._attempts:
+            self._wake.clear()
+            self._attempts = [attempt for attempt in self._attempts if not attempt.over.is_set()]
+            if not self._ending.is_set():
+                self._take_all_that_fit()
+                self._tend_spares()
+            self._wake.wait(POLL_S)
+        self._spares.close()
+
+    def _idle(self) -> list[HeldDevice]:
+        """The devices on which no process of this worker is, whatever the database says."""
+        busy = {device.id for attempt in self._attempts for device in attempt.claim.devices}
+        return [device for device in self._devices if device.id not in busy]
+
+    def _take_all_that_fit(self) -> None:
         try:
-            reason, blameless = self._watch(watch)
+            while (idle := self._idle()) and self._take_next([device.id for device in idle]):
+                pass
+        except SQLAlchemyError as error:
+            log.warning("No run can be taken now: %s", error)
+        if self._idle():
+            self._has_room.set()
+        else:
+            self._has_room.clear()
+
+    def _take_next(self, usable: Sequence[int]) -> bool:
+        """Take the best run that waits; False where there is none for these devices."""
+        with self._database.read() as session:
+            run_id = lifecycle.best_waiting(session, self._worker_id, usable)
+        if run_id is None:
+            return False
+        with self._database.write() as session:
+            claim = lifecycle.claim(session, run_id, self._worker_id, self._threads, self._settings.lease_s, usable)
+        if claim is not None:
+            self._begin(claim)
+        return True  # another worker was faster: the next one in the queue may be free
+
+    def _begin(self, claim: Claim) -> None:
+        log.info("Run %d begins attempt %d.", claim.run_id, claim.attempt)
+        try:
+            child = self._process_for(claim)
+        except OSError as error:
+            with self._database.write() as session:
+                reason = f"Its process could not be started: {error}."
+                lifecycle.give_back(session, claim.run_id, claim.attempt, reason)
+            return
         finally:
-            _kill(watch.child)
-        self._settle(claim, reason, blameless=blameless)
+            self._notifier.changed()
+        watch = Watch(self._database, self._notifier, self._settings, claim, child, self._ending)
+        over = threading.Event()
+        thread = threading.Thread(target=self._watch, args=(watch, over), name=f"run {claim.run_id}")
+        self._attempts.append(_Attempt(claim, child, over, thread))
+        thread.start()
 
-    def _start(self, claim: Claim) -> subprocess.Popen[bytes]:
-        """The process of an attempt: a fresh interpreter in a session of its own.
-
-        A forked one would hang in TensorFlow, and only the end of a process surely gives a GPU's memory back. It reads
-        its standard input, and ends itself at the end of it: that comes when this process is gone, however it went.
-        """
+    def _process_for(self, claim: Claim) -> TrainerProcess:
         path = self._settings.attempt_log(claim.run_id, claim.attempt)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as output:
-            return subprocess.Popen(  # noqa: S603  (two numbers of our own)
-                [sys.executable, "-m", "worker.attempt", str(claim.run_id), str(claim.attempt)],
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        gpus = tuple(device.number for device in claim.devices if device.kind is Device.GPU)
+        child = self._spares.take(gpus)
+        if child is None:
+            return TrainerProcess([str(claim.run_id), str(claim.attempt)], gpus, path)
+        child.assign(claim.run_id, claim.attempt)
+        return child
 
-    def _watch(self, watch: _Watch) -> tuple[str, bool]:
-        """Wait for the child's end; why it ended, should the run still be held then, and whether that is no fault."""
-        while True:
-            try:
-                code = watch.child.wait(timeout=LOOK_S)
-            except subprocess.TimeoutExpired:
-                pass
-            else:
-                return _ending_of(code), False
-            if self._ending.is_set() and self._has_had_its_time(watch):
-                return "Its worker was asked to end.", True
-            try:
-                self._look(watch)
-            except AttemptSuperseded as error:
-                log.warning("%s Its process is ended.", error)
-                return str(error), False
-            except SQLAlchemyError as error:
-                log.warning("The database does not answer: %s", error)
-                if time.monotonic() - watch.renewed_at > OWN_LEASE_SHARE * self._settings.lease_s:
-                    return "Its lease could not be renewed.", True
-
-    def _has_had_its_time(self, watch: _Watch) -> bool:
-        """Whether a child that must go with this worker need not be waited for: it may save where it is first."""
-        return not watch.trains or time.monotonic() - (watch.stop_sent_at or math.inf) > self._settings.stop_grace_s
-
-    def _look(self, watch: _Watch) -> None:
-        claim, now = watch.claim, time.monotonic()
-        with self._database.read() as session:
-            wish = lifecycle.wish(session, claim.run_id, claim.attempt)
-        watch.trains = wish is not RunStatus.STARTING
-        if wish in (RunStatus.STOPPING, RunStatus.PAUSING) or self._ending.is_set():
-            self._stop(watch, now)
-        if now - watch.renewed_at > self._settings.lease_s / RENEWALS_PER_LEASE:
-            with self._database.write() as session:
-                lifecycle.renew(session, claim.run_id, claim.attempt, self._settings.lease_s)
-            watch.renewed_at = now
-
-    def _stop(self, watch: _Watch, now: float) -> None:
-        """Ask the child to stop; when it has not after the grace time, end it, and then end it for sure."""
-        if watch.stop_sent_at is None:
-            watch.stop_sent_at = now
-            _tell(watch.child, STOP_WORD)
-        elif now - watch.stop_sent_at > 2 * self._settings.stop_grace_s:
-            _kill(watch.child)
-        elif now - watch.stop_sent_at > self._settings.stop_grace_s:
-            watch.child.terminate()
-
-    def _settle(self, claim: Claim, reason: str, *, blameless: bool) -> None:
-        """Give the run back unless its process has ended it in order; the reaper does so where this fails."""
+    def _watch(self, watch: Watch, over: threading.Event) -> None:
         try:
-            with self._database.write() as session:
-                run = lifecycle.give_back(session, claim.run_id, claim.attempt, reason, blameless=blameless)
-        except AttemptSuperseded:
-            log.info("Run %d has ended attempt %d.", claim.run_id, claim.attempt)
-        except SQLAlchemyError as error:
-            log.warning("Run %d is left to the reaper: %s", claim.run_id, error)
-        else:
-            log.warning("Run %d lost attempt %d and is %s now: %s", run.id, run.attempt, run.status, reason)
-        self._notifier.changed()
+            watch.until_the_end()
+        finally:
+            over.set()
+            self._wake.set()
 
-
-def _tell(child: subprocess.Popen[bytes], word: bytes) -> None:
-    assert child.stdin is not None
-    try:
-        child.stdin.write(word)
-        child.stdin.flush()
-    except BrokenPipeError:
-        log.info("Process %d has ended already.", child.pid)
-
-
-def _kill(child: subprocess.Popen[bytes]) -> None:
-    """End the child's whole process group, and wait for it."""
-    if child.poll() is None:
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
-    if child.stdin is not None and not child.stdin.closed:
-        child.stdin.close()
-
-
-def _ending_of(code: int) -> str:
-    if code < 0:
+    def _tend_spares(self) -> None:
+        if not self._settings.spare:
+            return
+        idle = self._idle()
+        free_gpus = [device.number for device in idle if device.kind is Device.GPU]
         try:
-            name = signal.Signals(-code).name
-        except ValueError:
-            name = f"signal {-code}"
-        return f"Its process was ended by {name}."
-    return f"Its process ended with exit code {code} and left the run behind."
+            self._spares.tend(len(idle) - len(free_gpus), free_gpus, others_train=bool(self._attempts))
+        except OSError as error:
+            log.warning("No spare process can be started: %s", error)

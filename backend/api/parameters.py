@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from backend.api import presenters
 from backend.api.schemas.base import MAX_ID, ErrorAnswer
 from backend.api.schemas.runs import RunSummary
-from backend.db import runs
+from backend.db import waiting
 from backend.db.models import Run
 from backend.errors import RunNotFound
 
@@ -22,8 +22,8 @@ FORBIDDEN: Responses = {409: {"model": ErrorAnswer}}
 
 def summaries(session: Session, rows: Sequence[Run]) -> list[RunSummary]:
     """Runs as lists show them."""
-    positions = runs.queue_positions(session)
-    return [presenters.run_summary(run, positions) for run in rows]
+    queue = waiting.view(session)
+    return [presenters.run_summary(run, queue) for run in rows]
 
 
 def parse_ids(ids: str) -> list[int]:

@@ -25,24 +25,25 @@ from backend.contract import (
 )
 from backend.db import epochs
 from backend.db.models import Checkpoint, Epoch, Run
+from backend.db.waiting import QueueView
 from frontend.palette import run_style
 
 
-def run_summary(run: Run, queue_positions: Mapping[int, int]) -> RunSummary:
+def run_summary(run: Run, queue: QueueView) -> RunSummary:
     """A run as lists show it."""
-    return RunSummary(**_summary_fields(run, queue_positions))
+    return RunSummary(**_summary_fields(run, queue))
 
 
 def run_detail(
     run: Run,
-    queue_positions: Mapping[int, int],
+    queue: QueueView,
     worker: str | None,
     reproduction: Reproduction | None,
     children: Sequence[int],
 ) -> RunDetail:
     """A run with what belongs to it alone."""
     return RunDetail(
-        **_summary_fields(run, queue_positions),
+        **_summary_fields(run, queue),
         notes=run.notes,
         threads=run.threads,
         environment=run.environment,
@@ -74,9 +75,11 @@ def checkpoint_info(checkpoint: Checkpoint) -> CheckpointInfo:
     )
 
 
-def _summary_fields(run: Run, queue_positions: Mapping[int, int]) -> dict[str, object]:
+def _summary_fields(run: Run, queue: QueueView) -> dict[str, object]:
     config = TrainConfig.model_validate(run.config)
     style = run_style(config.backprop, run.palette_index)
+    is_queued = run.status is RunStatus.QUEUED
+    sentence, can_start = queue.waiting_for(run) if is_queued else (None, None)
     return {
         "id": run.id,
         "name": run.name,
@@ -92,7 +95,10 @@ def _summary_fields(run: Run, queue_positions: Mapping[int, int]) -> dict[str, o
         "progress": progress_info(run) if run.status in LIVE_STATUSES else None,
         "error": run.error,
         "actions": _actions(run),
-        "queue_position": queue_positions.get(run.id) if run.status is RunStatus.QUEUED else None,
+        "priority": run.priority,
+        "queue_position": queue.positions.get(run.id) if is_queued else None,
+        "waiting_for": sentence,
+        "can_start": can_start,
         "launch_id": run.launch_id,
         "parent_id": run.parent_id,
         "relation": run.relation,

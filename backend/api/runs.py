@@ -9,7 +9,7 @@ from backend.api import presenters
 from backend.api.parameters import FORBIDDEN, MISSING, IdList, RunId, summaries
 from backend.api.schemas.launch import LaunchRequest
 from backend.api.schemas.runs import Launched, RunChange, RunDetail, RunList, RunSummary
-from backend.db import epochs, events, filters, lifecycle, runs, workers
+from backend.db import epochs, events, filters, lifecycle, runs, waiting, workers
 from backend.db.models import Run
 from backend.dependencies import DatabaseDep, LabDep
 from backend.submission import LaunchOrder
@@ -73,9 +73,14 @@ def get_run(run_id: RunId, database: DatabaseDep) -> RunDetail:
 
 @router.patch("/{run_id}", responses=MISSING)
 def change_run(run_id: RunId, body: RunChange, lab: LabDep) -> RunDetail:
-    """Change the run's name, tags or notes."""
+    """Change the run's name, tags, notes or priority."""
+    values = body.model_dump(exclude_none=True)
+    priority = values.pop("priority", None)
     with lab.database.write() as session:
-        changed = _detail(session, runs.change(session, run_id, **body.model_dump(exclude_none=True)))
+        if priority is not None:
+            waiting.set_priority(session, run_id, priority)
+        run = runs.change(session, run_id, **values) if values or priority is None else runs.load(session, run_id)
+        changed = _detail(session, run)
     lab.notifier.changed()
     return changed
 
@@ -112,4 +117,4 @@ def _detail(session: Session, run: Run) -> RunDetail:
     if run.relation == lifecycle.REPRODUCTION and run.parent_id is not None:
         reproduction = presenters.reproduction_info(*epochs.first_difference(session, run.id, run.parent_id))
     children = runs.children_of(session, run.id)
-    return presenters.run_detail(run, runs.queue_positions(session), worker, reproduction, children)
+    return presenters.run_detail(run, waiting.view(session), worker, reproduction, children)

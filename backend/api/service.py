@@ -1,4 +1,4 @@
-"""The service itself: workers, health, logging in."""
+"""The service itself: health, logging in."""
 
 from fastapi import APIRouter, Response
 from sqlalchemy.exc import SQLAlchemyError
@@ -6,34 +6,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from backend import __version__
 from backend.api.error_table import problem
 from backend.api.schemas.base import ErrorAnswer
-from backend.api.schemas.service import Health, Login, WorkerInfo
+from backend.api.schemas.service import Health, Login
 from backend.api.trust import SESSION_COOKIE
-from backend.db import clock, migrate, runs, workers
-from backend.dependencies import DatabaseDep, LabDep
+from backend.db import migrate, workers
+from backend.dependencies import LabDep
 
 router = APIRouter(tags=["service"])
-
-
-@router.get("/workers")
-def list_workers(database: DatabaseDep) -> list[WorkerInfo]:
-    """The workers that are alive or were within the last hour."""
-    with database.read() as session:
-        at = clock.now(session)
-        return [
-            WorkerInfo(
-                id=worker.id,
-                name=worker.name,
-                host=worker.host,
-                slots=worker.slots,
-                threads_per_slot=worker.threads_per_slot,
-                alive=worker.ended_at is None and (at - worker.heartbeat_at).total_seconds() < workers.ALIVE_S,
-                heartbeat_at=worker.heartbeat_at,
-                heartbeat_age_s=max(0.0, (at - worker.heartbeat_at).total_seconds()),
-                started_at=worker.started_at,
-                runs=list(runs.live_of_worker(session, worker.id)),
-            )
-            for worker in workers.recent(session)
-        ]
 
 
 @router.get("/health/live")

@@ -1,5 +1,7 @@
 """What is done with runs that there are: stopped, paused, taken up again, repeated."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -7,7 +9,7 @@ from fastapi import APIRouter, Query
 from backend.api.parameters import FORBIDDEN, MISSING, RunId, summaries
 from backend.api.schemas.runs import RunSummary
 from backend.api.schemas.steering import BranchRequest, BulkAnswer, BulkRefusal, BulkRequest, CloneRequest, RetryRequest
-from backend.db import runs
+from backend.db import runs, waiting
 from backend.db.models import Run
 from backend.dependencies import Lab, LabDep
 from backend.errors import RunNotFound, StepNotAllowed
@@ -82,7 +84,7 @@ def change_many(body: BulkRequest, lab: LabDep) -> BulkAnswer:
     changed, refused = [], []
     for run_id in dict.fromkeys(body.ids):
         try:
-            changed.append(_steer(lab, run_id, body.action))
+            changed.append(_steer(lab, run_id, body))
         except (RunNotFound, StepNotAllowed) as error:
             refused.append(BulkRefusal(id=run_id, message=str(error)))
     lab.notifier.changed()
@@ -90,9 +92,17 @@ def change_many(body: BulkRequest, lab: LabDep) -> BulkAnswer:
         return BulkAnswer(runs=summaries(session, changed), refused=refused)
 
 
-def _steer(lab: Lab, run_id: int, action: str) -> Run:
-    steers = {"stop": lab.submission.stop, "pause": lab.submission.pause, "resume": lab.submission.resume}
-    if action in steers:
-        return steers[action](run_id)
+def _steer(lab: Lab, run_id: int, body: BulkRequest) -> Run:
+    by_submission: Mapping[str, Callable[[int], Run]] = {
+        "stop": lab.submission.stop,
+        "force_stop": partial(lab.submission.stop, force=True),
+        "pause": lab.submission.pause,
+        "resume": lab.submission.resume,
+        "retry": partial(lab.submission.retry, from_checkpoint=False),
+    }
+    if body.action in by_submission:
+        return by_submission[body.action](run_id)
     with lab.database.write() as session:
-        return runs.trash(session, run_id) if action == "delete" else runs.restore(session, run_id)
+        if body.priority is not None:
+            return waiting.set_priority(session, run_id, body.priority)
+        return runs.trash(session, run_id) if body.action == "delete" else runs.restore(session, run_id)

@@ -12,7 +12,7 @@ from backend.api import presenters
 from backend.api.schemas.base import MAX_ID, Nothing
 from backend.api.schemas.measurements import MeasuredNews
 from backend.api.schemas.runs import Removed, StatusCounts
-from backend.db import events, runs
+from backend.db import events, runs, waiting
 from backend.db.engine import Database
 from backend.db.models import Epoch, Run
 from backend.dependencies import LabDep
@@ -67,7 +67,7 @@ def _read(database: Database, cursor: _Cursor) -> list[ServerSentEvent]:
         run_ids = {entry.run_id for entry in entries if not isinstance(entry, Epoch)}
         removed = runs.removed_ids(session, run_ids)
         known = {run.id: run for run in runs.load_many(session, sorted(run_ids - removed))}
-        positions = runs.queue_positions(session) if known else {}
+        queue = waiting.view(session) if known else waiting.EMPTY
         told = []
         for entry in entries:
             if isinstance(entry, Epoch):
@@ -78,7 +78,7 @@ def _read(database: Database, cursor: _Cursor) -> list[ServerSentEvent]:
                 run = known[entry.run_id]
                 told.append(_event("measured", MeasuredNews(run_id=run.id, audit=presenters.run_audit(run)), entry.seq))
             else:
-                told.append(_event("run", presenters.run_summary(known[entry.run_id], positions), entry.seq))
+                told.append(_event("run", presenters.run_summary(known[entry.run_id], queue), entry.seq))
             cursor.seq = entry.seq
         moved = runs.progressed_since(session, cursor.progress_at)
         counts = presenters.status_counts(runs.count_by_status(session))

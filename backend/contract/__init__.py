@@ -1,11 +1,11 @@
 """The words that backend, worker and frontend share: one definition each, imported by all sides."""
 
 from backend.contract.audit import DIFFERENCE_LIMIT, TAPE_LIMIT, RunAudit
-from backend.contract.config import Backprop, Network, Optimizer, Precision, Preprocessing, Quirk, TrainConfig
+from backend.contract.config import Backprop, Device, Network, Optimizer, Precision, Preprocessing, Quirk, TrainConfig
 from backend.contract.datasets import DATASETS, DatasetFile, DatasetName, DatasetSpec
 from backend.contract.jobs import JobKind, JobState
 from backend.contract.lifecycle import ALLOWED_STEPS, FINAL_STATUSES, LIVE_STATUSES, RunStatus
-from backend.contract.messages import CHANGED_CHANNEL, TRAIN_QUEUE, TRAIN_RUN_TASK
+from backend.contract.messages import CHANGED_CHANNEL, TRAIN_QUEUES, TRAIN_RUN_TASK
 from backend.contract.presets import PRESETS, Preset
 from backend.contract.references import REFERENCES, Reference
 from backend.contract.reports import (
@@ -36,7 +36,7 @@ __all__ = [
     "PRESETS",
     "REFERENCES",
     "TAPE_LIMIT",
-    "TRAIN_QUEUE",
+    "TRAIN_QUEUES",
     "TRAIN_RUN_TASK",
     "Attack",
     "AttackResult",
@@ -47,6 +47,7 @@ __all__ = [
     "DatasetName",
     "DatasetSpec",
     "Deviation",
+    "Device",
     "EpochReport",
     "ExampleReport",
     "JobKind",

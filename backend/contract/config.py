@@ -44,6 +44,14 @@ class Precision(StrEnum):
     BFLOAT16 = "bfloat16"
 
 
+class Device(StrEnum):
+    """What kind of device trains a run."""
+
+    ANY = "any"
+    CPU = "cpu"
+    GPU = "gpu"
+
+
 class Optimizer(StrEnum):
     """How an update is made of gradients."""
 
@@ -164,6 +172,11 @@ class TrainConfig(BaseModel):
         description="Compile the training step with XLA: on a GPU it may win, on a CPU it loses.",
         json_schema_extra=_FOLDED,
     )
+    device: Device = Field(
+        Device.ANY,
+        description="any: a GPU where one is free, else a CPU. Bits are equal only on equal devices.",
+        json_schema_extra=_FOLDED,
+    )
     gpu_count: int = Field(
         1, ge=1, le=16, description="GPUs that share each batch, on one host.", json_schema_extra=_FOLDED
     )
@@ -233,6 +246,8 @@ class TrainConfig(BaseModel):
             raise ValueError(
                 f"batch_size is {self.batch_size}, which {self.gpu_count} GPUs can't share equally; take a multiple."
             )
+        if self.device is Device.CPU and self.gpu_count > 1:
+            raise ValueError(f"gpu_count is {self.gpu_count}, but device is cpu; take one of them back.")
         images = self.train_images or spec.train_images
         if self.batch_size > images:
             raise ValueError(

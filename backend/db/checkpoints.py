@@ -20,7 +20,11 @@ def add(session: Session, run_id: int, attempt: int, file: CheckpointFile) -> No
     Raises:
         AttemptSuperseded: the attempt no longer holds the run.
     """
-    held(session, run_id, attempt)
+    run = held(session, run_id, attempt)
+    furthest = newest_first(session, run_id)[:1]
+    if not furthest or (file.epochs_done, file.batch) > (furthest[0].epochs_done, furthest[0].batch):
+        # What is saved within an epoch is progress too: a run that makes some may be lost as often as it likes.
+        run.barren_attempts = 0
     session.add(
         Checkpoint(
             run_id=run_id,

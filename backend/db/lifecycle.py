@@ -3,21 +3,30 @@
 An attempt's number is a fencing token: who holds an older one changes nothing, and learns so by `AttemptSuperseded`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from backend.contract import ALLOWED_STEPS, FINAL_STATUSES, LIVE_STATUSES, RunStatus, TrainConfig
-from backend.db import clock, events
-from backend.db.models import Run
+from backend.contract import ALLOWED_STEPS, FINAL_STATUSES, LIVE_STATUSES, Device, RunStatus, TrainConfig
+from backend.db import clock, devices, events, waiting
+from backend.db.models import Run, Worker
 from backend.errors import AttemptSuperseded, RunNotFound, StepNotAllowed
 
 BRANCH, REPRODUCTION, RETRY, CLONE = "branch", "reproduction", "retry", "clone"  # what a run may be to its parent
 MAX_BARREN_ATTEMPTS = 3  # lost attempts in a row without a new epoch, after which a run has failed
+
+
+@dataclass(frozen=True)
+class HeldDevice:
+    """A device that a claim took."""
+
+    id: int
+    kind: Device  # CPU or GPU
+    number: int
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,14 @@ class Claim:
     config: TrainConfig
     parent_id: int | None  # the run that a branch continues
     start_epoch: int  # and the number of its epochs after which it does
+    devices: tuple[HeldDevice, ...] = ()
+
+
+class Sign(NamedTuple):
+    """What the holder of a run looks at, again and again."""
+
+    wish: RunStatus  # the status in which it is: `stopping` and `pausing` ask to stop
+    advance: tuple[int, datetime | None]  # differs from the one before where the trainer has reported anything
 
 
 def _step(session: Session, run: Run, to: RunStatus, *, note: str | None = None, **values: Any) -> Run:
@@ -53,6 +70,8 @@ def _step(session: Session, run: Run, to: RunStatus, *, note: str | None = None,
     changed = session.scalars(guarded).one_or_none()
     if changed is None:
         raise AttemptSuperseded(f"Run {run.id} was changed by another while it was {before}.")
+    if to not in LIVE_STATUSES:
+        devices.release(session, run.id)
     events.add(session, changed, events.STEP, at, from_status=before, note=note)
     return changed
 
@@ -72,11 +91,43 @@ def held(session: Session, run_id: int, attempt: int, statuses: frozenset[RunSta
     return run
 
 
-def claim(session: Session, run_id: int, worker_id: int, threads: int, lease_s: float) -> Claim | None:
-    """The run for this worker to train, under a new attempt number; None where it is not queued (any more)."""
+def best_waiting(session: Session, worker_id: int, usable: Collection[int] | None = None) -> int | None:
+    """The first run of the queue that this worker's free devices suffice for; None where there is none.
+
+    Args:
+        session: only reads.
+        worker_id: of the worker; one that drains takes none.
+        usable: ids of its devices that it knows to be idle; None: all that no run holds.
+    """
+    worker = session.get(Worker, worker_id)
+    if worker is None or worker.draining:
+        return None
+    free = devices.free_of(session, worker_id, usable)
+    return waiting.best_for(session, devices.offer_of(session, worker_id, free))
+
+
+def claim(
+    session: Session,
+    run_id: int,
+    worker_id: int,
+    threads: int,
+    lease_s: float,
+    usable: Collection[int] | None = None,
+) -> Claim | None:
+    """The run for this worker to train, under a new attempt number, with the devices that it asks for.
+
+    None where it is not queued (any more), or the worker has not (or no longer) enough free devices, or drains.
+    """
     run = session.scalars(select(Run).where(Run.id == run_id).with_for_update()).one_or_none()
     if run is None or run.status is not RunStatus.QUEUED or run.deleted_at is not None:
         return None
+    # Locked as a drain locks it: what is claimed after a drain was answered would break that promise.
+    worker = session.scalars(select(Worker).where(Worker.id == worker_id).with_for_update()).one()
+    free = devices.free_of(session, worker_id, usable)
+    chosen = devices.chosen_for(waiting.need_of(run), devices.offer_of(session, worker_id, free), free)
+    if worker.draining or not chosen:
+        return None
+    devices.hold(chosen, run.id)
     at = clock.now(session)
     run = _step(
         session,
@@ -87,6 +138,7 @@ def claim(session: Session, run_id: int, worker_id: int, threads: int, lease_s: 
         worker_id=worker_id,
         threads=run.threads or threads,
         started_at=run.started_at or at,
+        queue_order=0,
     )
     return _claim_of(session, run)
 
@@ -98,7 +150,16 @@ def load_claim(session: Session, run_id: int, attempt: int) -> Claim:
 
 def _claim_of(session: Session, run: Run) -> Claim:
     config = TrainConfig.model_validate(run.config)
-    return Claim(run.id, run.attempt, run.threads or 1, config, branched_from(session, run), run.start_epoch)
+    held_devices = [HeldDevice(row.id, Device(row.kind), row.number) for row in devices.held_by(session, run.id)]
+    return Claim(
+        run.id,
+        run.attempt,
+        run.threads or 1,
+        config,
+        branched_from(session, run),
+        run.start_epoch,
+        tuple(held_devices),
+    )
 
 
 def branched_from(session: Session, run: Run) -> int | None:
@@ -124,10 +185,16 @@ def renew(session: Session, run_id: int, attempt: int, lease_s: float) -> None:
 
 def wish(session: Session, run_id: int, attempt: int) -> RunStatus:
     """The status in which the attempt's run is: `stopping` asks its holder to stop."""
-    row = session.execute(select(Run.status, Run.attempt).where(Run.id == run_id)).one_or_none()
+    return sign(session, run_id, attempt).wish
+
+
+def sign(session: Session, run_id: int, attempt: int) -> Sign:
+    """What the holder of a run must know of it. Raises AttemptSuperseded."""
+    asked = select(Run.status, Run.attempt, Run.epochs_done, Run.progress_at).where(Run.id == run_id)
+    row = session.execute(asked).one_or_none()
     if row is None or row.attempt != attempt or row.status not in LIVE_STATUSES:
         raise AttemptSuperseded(f"Attempt {attempt} of run {run_id} no longer holds it.")
-    return RunStatus(row.status)
+    return Sign(RunStatus(row.status), (row.epochs_done, row.progress_at))
 
 
 def ask_stop(session: Session, run_id: int) -> Run:
@@ -190,11 +257,21 @@ def fail(session: Session, run_id: int, attempt: int, error: str, autopsy: dict[
     _step(session, run, to, error=error, note=error, autopsy=autopsy or None)
 
 
-def give_back(session: Session, run_id: int, attempt: int, reason: str, *, blameless: bool = False) -> Run:
-    """The run, as it is after its attempt was lost: queued again, or, as was wished, stopped or paused.
+def give_back(
+    session: Session, run_id: int, attempt: int, reason: str, *, blameless: bool = False, last_words: str = ""
+) -> Run:
+    """The run, as it is after its attempt was lost: first in the queue again, or, as was wished, stopped or paused.
 
-    It fails after `MAX_BARREN_ATTEMPTS` lost attempts without a new epoch, unless the loss is blameless
-    (the worker was asked to end).
+    It fails after `MAX_BARREN_ATTEMPTS` lost attempts without any progress that was saved, unless the loss is
+    blameless (the worker was asked to end).
+
+    Args:
+        session: writes.
+        run_id: of the run.
+        attempt: that was lost.
+        reason: a sentence for its history.
+        blameless: it was no fault of the run's.
+        last_words: the end of its log, told where the run fails.
     """
     run = held(session, run_id, attempt)
     if run.status is RunStatus.STOPPING:
@@ -204,8 +281,10 @@ def give_back(session: Session, run_id: int, attempt: int, reason: str, *, blame
     barren = run.barren_attempts + (0 if blameless else 1)
     if barren >= MAX_BARREN_ATTEMPTS:
         error = f"Lost {barren} times in epoch {run.epochs_done} without finishing it. The last time: {reason}"
+        error += f" Its log ends:\n{last_words}" if last_words else ""
         return _step(session, run, RunStatus.FAILED, error=error, note=error, barren_attempts=barren)
-    return _step(session, run, RunStatus.QUEUED, note=reason, barren_attempts=barren)
+    front = waiting.front_of(session, run.priority)
+    return _step(session, run, RunStatus.QUEUED, note=reason, barren_attempts=barren, queue_order=front)
 
 
 def reap(session: Session) -> Sequence[Run]:

@@ -115,6 +115,24 @@ class Worker(Base):
     started_at: Mapped[datetime]
     heartbeat_at: Mapped[datetime] = mapped_column(index=True)
     ended_at: Mapped[datetime | None]
+    draining: Mapped[bool] = mapped_column(default=False)  # it finishes what it has, and takes no more
+    memory_bytes: Mapped[int | None] = mapped_column(BigInteger)  # resident, of the worker itself
+    children_bytes: Mapped[int | None] = mapped_column(BigInteger)  # and of the processes that train for it
+
+
+class Device(Base):
+    """A place for a run: a GPU of a worker's host, or one of the shares in which it gives away its processor."""
+
+    __tablename__ = "device"
+    __table_args__ = (UniqueConstraint("worker_id", "kind", "number"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    worker_id: Mapped[int] = mapped_column(ForeignKey("worker.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(8))  # "cpu" or "gpu"
+    number: Mapped[int]  # of a GPU: by which CUDA knows it
+    name: Mapped[str] = mapped_column(String(200))
+    memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id", ondelete="SET NULL"), index=True)  # that holds it
 
 
 class Run(Base):
@@ -137,6 +155,8 @@ class Run(Base):
     palette_index: Mapped[int]
 
     status: Mapped[RunStatus]
+    priority: Mapped[int] = mapped_column(default=0)  # the greatest is claimed first
+    queue_order: Mapped[int] = mapped_column(default=0)  # among equal priorities: the least first, then the oldest
     attempt: Mapped[int] = mapped_column(default=0)
     barren_attempts: Mapped[int] = mapped_column(default=0)  # attempts that were lost since the last new epoch
     lease_until: Mapped[datetime | None]

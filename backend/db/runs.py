@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, select, update
@@ -114,33 +114,9 @@ def next_palette_index(session: Session, backprop: Backprop) -> int:
     return 0 if taken is None else taken + 1
 
 
-def queue_positions(session: Session) -> dict[int, int]:
-    """Each queued run's place in the queue; 1 is next."""
-    queued = select(Run.id).where(Run.status == RunStatus.QUEUED, Run.deleted_at.is_(None))
-    return {run_id: place for place, run_id in enumerate(session.scalars(queued.order_by(Run.queued_at, Run.id)), 1)}
-
-
-def unsent(session: Session, quiet_s: float, limit: int) -> Sequence[int]:
-    """Ids of queued runs for which no message was sent within the last `quiet_s` seconds, first in the queue first."""
-    before = clock.now(session) - timedelta(seconds=quiet_s)
-    quiet = Run.message_sent_at.is_(None) | (Run.message_sent_at < before)
-    queued = select(Run.id).where(Run.status == RunStatus.QUEUED, Run.deleted_at.is_(None), quiet)
-    return session.scalars(queued.order_by(Run.queued_at, Run.id).limit(limit)).all()
-
-
-def mark_sent(session: Session, run_ids: Collection[int]) -> None:
-    """Note that a message for these runs has been sent."""
-    session.execute(update(Run).where(Run.id.in_(run_ids)).values(message_sent_at=clock.now(session)))
-
-
 def live_of_worker(session: Session, worker_id: int) -> Sequence[int]:
     """Ids of the runs that a worker holds."""
     return session.scalars(select(Run.id).where(Run.worker_id == worker_id, Run.status.in_(LIVE_STATUSES))).all()
-
-
-def live_count(session: Session) -> int:
-    """How many runs are held by workers."""
-    return count(session, [Run.status.in_(LIVE_STATUSES)])
 
 
 def set_progress(session: Session, run_id: int, attempt: int, progress: Progress) -> None:

@@ -9,14 +9,21 @@ from backend.contract import Phase, RunAudit, RunStatus, TrainConfig
 Action = Literal["stop", "pause", "resume", "branch", "reproduce", "retry", "clone", "delete", "restore"]
 
 
+MAX_PRIORITY = 1000
+Priority = Annotated[
+    int, Field(ge=-MAX_PRIORITY, le=MAX_PRIORITY, description="Runs with the greatest begin first; 0 is usual.")
+]
+
+
 class RunChange(BaseModel):
-    """What may be changed of a run: what it is called, never what it computes."""
+    """What may be changed of a run: what it is called and when its turn is, never what it computes."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: Annotated[CleanText, Field(min_length=1, max_length=200)] | None = None
     tags: list[Tag] | None = Field(None, max_length=20)
     notes: Annotated[CleanText, Field(max_length=10_000)] | None = None
+    priority: Priority | None = None
 
 
 class RunStyle(Answer):
@@ -68,7 +75,10 @@ class RunSummary(Answer):
     progress: ProgressInfo | None = Field(description="Null unless the run is live.")
     error: str | None
     actions: list[Action] = Field(description="What the run's state allows.")
+    priority: Priority
     queue_position: int | None = Field(description="1: next. Null unless queued.")
+    waiting_for: str | None = Field(description="What it waits for, as a sentence. Null unless queued.")
+    can_start: bool | None = Field(description="Whether the workers here will ever suffice. Null unless queued.")
     launch_id: int
     parent_id: int | None = Field(description="The run that this one came from.")
     relation: Literal["branch", "reproduction", "retry", "clone"] | None = Field(

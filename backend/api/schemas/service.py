@@ -1,23 +1,6 @@
-from datetime import datetime
-
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.api.schemas.base import Answer
-
-
-class WorkerInfo(Answer):
-    """A worker process and what it does."""
-
-    id: int
-    name: str
-    host: str
-    slots: int
-    threads_per_slot: int
-    alive: bool
-    heartbeat_at: datetime
-    heartbeat_age_s: float
-    started_at: datetime
-    runs: list[int]
 
 
 class Health(Answer):

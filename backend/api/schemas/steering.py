@@ -1,9 +1,9 @@
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from backend.api.schemas.base import MAX_ID, Answer, CleanText
-from backend.api.schemas.runs import RunSummary
+from backend.api.schemas.runs import Priority, RunSummary
 
 MAX_BULK = 500  # runs
 
@@ -45,7 +45,15 @@ class BulkRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     ids: list[Annotated[int, Field(ge=1, le=MAX_ID)]] = Field(min_length=1, max_length=MAX_BULK)
-    action: Literal["stop", "pause", "resume", "delete", "restore"]
+    action: Literal["stop", "force_stop", "pause", "resume", "retry", "priority", "delete", "restore"]
+    priority: Priority | None = Field(None, description="The new one; only with the action priority.")
+
+    @model_validator(mode="after")
+    def _priority_belongs_to_its_action(self) -> Self:
+        if (self.priority is not None) != (self.action == "priority"):
+            given = "is missing" if self.priority is None else f"is given, but the action is {self.action}"
+            raise ValueError(f"priority {given}; send it with the action priority, and only with that.")
+        return self
 
 
 class BulkRefusal(Answer):
@@ -56,7 +64,7 @@ class BulkRefusal(Answer):
 
 
 class BulkAnswer(Answer):
-    """What became of each run: those that changed, and those that stayed as they were."""
+    """What became of each run: those that changed (or, for retry, that are new), and those that stayed as they were."""
 
     runs: list[RunSummary]
     refused: list[BulkRefusal]

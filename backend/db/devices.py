@@ -1,0 +1,79 @@
+"""Devices and the runs that hold them: taken with a claim and given free with its end, in the same transactions."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session, aliased
+
+from backend.contract import Device as Kind
+from backend.contract.placement import Need, Offer
+from backend.db.models import Device, Worker
+
+
+def free_of(session: Session, worker_id: int, usable: Collection[int] | None = None) -> list[Device]:
+    """A worker's devices that no run holds, locked until the transaction ends.
+
+    Args:
+        session: of the transaction.
+        worker_id: of the worker.
+        usable: ids of those that the worker itself knows to be idle; None: it has no say.
+    """
+    mine = select(Device).where(Device.worker_id == worker_id).order_by(Device.id).with_for_update()
+    own = session.scalars(mine.execution_options(populate_existing=True)).all()
+    taken_beside = _gpus_held_beside(session, worker_id)
+    return [
+        device
+        for device in own
+        if device.run_id is None
+        and (usable is None or device.id in usable)
+        and not (device.kind == Kind.GPU.value and device.number in taken_beside)
+    ]
+
+
+def _gpus_held_beside(session: Session, worker_id: int) -> set[int]:
+    """Numbers of the GPUs of a worker's host that runs of other workers hold: of one that died lately, above all."""
+    other, neighbour, me = aliased(Device), aliased(Worker), aliased(Worker)
+    held = (
+        select(other.number)
+        .join(neighbour, neighbour.id == other.worker_id)
+        .join(me, me.host == neighbour.host)
+        .where(me.id == worker_id, neighbour.id != worker_id, other.kind == Kind.GPU.value, other.run_id.is_not(None))
+    )
+    return set(session.scalars(held))
+
+
+def offer_of(session: Session, worker_id: int, free: Sequence[Device]) -> Offer:
+    """What a worker has, and what of it is free."""
+    kinds = session.scalars(select(Device.kind).where(Device.worker_id == worker_id)).all()
+    free_kinds = [device.kind for device in free]
+    return Offer(
+        worker_id,
+        cpus=kinds.count(Kind.CPU.value),
+        free_cpus=free_kinds.count(Kind.CPU.value),
+        gpus=kinds.count(Kind.GPU.value),
+        free_gpus=free_kinds.count(Kind.GPU.value),
+    )
+
+
+def chosen_for(need: Need, offer: Offer, free: Sequence[Device]) -> list[Device]:
+    """The devices with which the run can begin; none where it can't."""
+    kind = offer.kind_for(need)
+    wanted = need.gpu_count if kind is Kind.GPU else 1
+    fitting = [device for device in free if kind is not None and device.kind == kind.value]
+    return sorted(fitting, key=lambda device: device.number)[:wanted]
+
+
+def hold(devices: Sequence[Device], run_id: int) -> None:
+    """Give the devices to a run."""
+    for device in devices:
+        device.run_id = run_id
+
+
+def release(session: Session, run_id: int) -> None:
+    """Give free whatever the run holds."""
+    session.execute(update(Device).where(Device.run_id == run_id).values(run_id=None))
+
+
+def held_by(session: Session, run_id: int) -> Sequence[Device]:
+    """The devices that a run holds."""
+    return session.scalars(select(Device).where(Device.run_id == run_id).order_by(Device.number)).all()
