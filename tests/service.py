@@ -115,6 +115,14 @@ class Service:
         """The process that trains a run, once there is one."""
         return until(lambda: self.pids(rf"worker\.attempt {run_id} "))[0]
 
+    def ready_spares(self) -> list[int]:
+        """The spare processes that have imported everything and wait for a run."""
+        # Each is told the number of a pipe, which it closes once it is ready.
+        pipes = {
+            pid: int(_text(Path(f"/proc/{pid}/cmdline")).split()[-1]) for pid in self.pids(r"worker\.attempt spare ")
+        }
+        return [pid for pid, pipe in pipes.items() if not Path(f"/proc/{pid}/fd/{pipe}").exists()]
+
     def events(self, after: int, last_event_id: int | None = None) -> "EventStream":
         """The stream of what changes, from a number on."""
         return EventStream(self.url, after, last_event_id)

@@ -16,8 +16,8 @@ from backend.errors import RunNotFound, StepNotAllowed
 ORDER = (Run.priority.desc(), Run.queue_order, Run.queued_at, Run.id)
 LOOKED_AT = 1000  # of the runs that a worker could hold, the first ones
 
-_DEVICE = func.coalesce(Run.config["device"].as_string(), Device.ANY.value)
-_GPU_COUNT = func.coalesce(Run.config["gpu_count"].as_integer(), 1)
+_device = func.coalesce(Run.config["device"].as_string(), Device.ANY.value)
+_gpu_count = func.coalesce(Run.config["gpu_count"].as_integer(), 1)
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,10 @@ def best_for(session: Session, offer: Offer) -> int | None:
     """The first run of the queue that can begin on a worker's free devices; None where none can."""
     if not offer.free_cpus and not offer.free_gpus:
         return None
-    fits_cpu = and_(_DEVICE != Device.GPU.value, _GPU_COUNT == 1) if offer.cpus else None
-    fits_gpu = and_(_DEVICE != Device.CPU.value, _GPU_COUNT <= offer.gpus) if offer.gpus else None
+    fits_cpu = and_(_device != Device.GPU.value, _gpu_count == 1) if offer.cpus else None
+    fits_gpu = and_(_device != Device.CPU.value, _gpu_count <= offer.gpus) if offer.gpus else None
     could = [condition for condition in (fits_cpu, fits_gpu) if condition is not None]
-    asked = select(Run.id, _DEVICE, _GPU_COUNT).where(*is_queued(), or_(*could))
+    asked = select(Run.id, _device, _gpu_count).where(*is_queued(), or_(*could))
     others: list[Offer] | None = None
     for run_id, device, gpu_count in session.execute(asked.order_by(*ORDER).limit(LOOKED_AT)):
         need = Need(Device(device), gpu_count)
