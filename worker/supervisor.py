@@ -117,11 +117,14 @@ class Supervisor:
     def _take_next(self, usable: Sequence[int]) -> bool:
         """Take the best run that waits; False where there is none for these devices."""
         with self._database.read() as session:
-            run_id = lifecycle.best_waiting(session, self._worker_id, usable)
-        if run_id is None:
+            best = lifecycle.best_waiting(session, self._worker_id, usable)
+        if best is None:
             return False
+        run_id, kind = best
         with self._database.write() as session:
-            claim = lifecycle.claim(session, run_id, self._worker_id, self._threads, self._settings.lease_s, usable)
+            claim = lifecycle.claim(
+                session, run_id, self._worker_id, self._threads, self._settings.lease_s, usable, kind
+            )
         if claim is not None:
             self._begin(claim)
         return True  # another worker was faster: the next one in the queue may be free

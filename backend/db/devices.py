@@ -55,12 +55,20 @@ def offer_of(session: Session, worker_id: int, free: Sequence[Device]) -> Offer:
     )
 
 
-def chosen_for(need: Need, offer: Offer, free: Sequence[Device]) -> list[Device]:
-    """The devices with which the run can begin; none where it can't."""
-    kind = offer.kind_for(need)
-    wanted = need.gpu_count if kind is Kind.GPU else 1
-    fitting = [device for device in free if kind is not None and device.kind == kind.value]
-    return sorted(fitting, key=lambda device: device.number)[:wanted]
+def chosen_for(need: Need, free: Sequence[Device], kind: Kind | None) -> list[Device]:
+    """The devices with which the run can begin; none where it can't.
+
+    Args:
+        need: of the run.
+        free: devices of one worker.
+        kind: of device that shall be taken; None: a GPU before a CPU.
+    """
+    for one, takes in ((Kind.GPU, need.takes_gpu), (Kind.CPU, need.takes_cpu)):
+        wanted = need.gpu_count if one is Kind.GPU else 1
+        fitting = sorted((device for device in free if device.kind == one.value), key=lambda device: device.number)
+        if takes and kind in (None, one) and len(fitting) >= wanted:
+            return fitting[:wanted]
+    return []
 
 
 def hold(devices: Sequence[Device], run_id: int) -> None:

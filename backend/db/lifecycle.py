@@ -91,8 +91,8 @@ def held(session: Session, run_id: int, attempt: int, statuses: frozenset[RunSta
     return run
 
 
-def best_waiting(session: Session, worker_id: int, usable: Collection[int] | None = None) -> int | None:
-    """The first run of the queue that this worker's free devices suffice for; None where there is none.
+def best_waiting(session: Session, worker_id: int, usable: Collection[int] | None = None) -> tuple[int, Device] | None:
+    """The first run of the queue that this worker's free devices suffice for, and the kind to take; None: none is there.
 
     Args:
         session: only reads.
@@ -113,10 +113,20 @@ def claim(
     threads: int,
     lease_s: float,
     usable: Collection[int] | None = None,
+    kind: Device | None = None,
 ) -> Claim | None:
     """The run for this worker to train, under a new attempt number, with the devices that it asks for.
 
     None where it is not queued (any more), or the worker has not (or no longer) enough free devices, or drains.
+
+    Args:
+        session: writes.
+        run_id: of the run.
+        worker_id: of the worker.
+        threads: for a run that has none fixed yet.
+        lease_s: for which the run is held unless that is renewed.
+        usable: ids of the worker's devices that it knows to be idle; None: all that no run holds.
+        kind: of device to take; None: a GPU where one is free and the run takes it.
     """
     run = session.scalars(select(Run).where(Run.id == run_id).with_for_update()).one_or_none()
     if run is None or run.status is not RunStatus.QUEUED or run.deleted_at is not None:
@@ -124,7 +134,7 @@ def claim(
     # Locked as a drain locks it: what is claimed after a drain was answered would break that promise.
     worker = session.scalars(select(Worker).where(Worker.id == worker_id).with_for_update()).one()
     free = devices.free_of(session, worker_id, usable)
-    chosen = devices.chosen_for(waiting.need_of(run), devices.offer_of(session, worker_id, free), free)
+    chosen = devices.chosen_for(waiting.need_of(run), free, kind)
     if worker.draining or not chosen:
         return None
     devices.hold(chosen, run.id)

@@ -56,8 +56,8 @@ def first(session: Session, limit: int) -> Sequence[Run]:
     return session.scalars(select(Run).where(*is_queued()).order_by(*ORDER).limit(limit)).all()
 
 
-def best_for(session: Session, offer: Offer) -> int | None:
-    """The first run of the queue that can begin on a worker's free devices; None where none can."""
+def best_for(session: Session, offer: Offer) -> tuple[int, Device] | None:
+    """The first run of the queue that can begin on a worker's free devices, and of which kind; None where none can."""
     if not offer.free_cpus and not offer.free_gpus:
         return None
     fits_cpu = and_(_device != Device.GPU.value, _gpu_count == 1) if offer.cpus else None
@@ -67,8 +67,9 @@ def best_for(session: Session, offer: Offer) -> int | None:
     others: list[Offer] | None = None
     for run_id, device, gpu_count in session.execute(asked.order_by(*ORDER).limit(LOOKED_AT)):
         need = Need(Device(device), gpu_count)
-        if offer.kind_for(need) is not None:
-            return int(run_id)
+        kind = offer.kind_for(need)
+        if kind is not None:
+            return run_id, kind
         if need.gpu_count > 1:
             others = workers.offers(session) if others is None else others
             if keeps_gpus_for(need, others) == offer.worker_id:

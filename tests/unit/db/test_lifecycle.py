@@ -13,17 +13,12 @@ from backend.db.engine import Database
 from backend.db.models import Run
 from backend.errors import AttemptSuperseded, RunNotFound, StepNotAllowed
 from tests.builders import LEASE_S, add_run, add_worker, claim_run, epoch_report, start_run
+from tests.unit.db.leases import let_lease_pass
 
 
 def status_of(database: Database, run_id: int) -> RunStatus:
     with database.read() as session:
         return runs.load(session, run_id).status
-
-
-def let_lease_pass(database: Database, run_id: int) -> None:
-    with database.write() as session:
-        past = clock.now(session) - timedelta(seconds=1)
-        session.execute(update(Run).where(Run.id == run_id).values(lease_until=past))
 
 
 class TestClaim:
