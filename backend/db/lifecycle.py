@@ -92,7 +92,7 @@ def held(session: Session, run_id: int, attempt: int, statuses: frozenset[RunSta
 
 
 def best_waiting(session: Session, worker_id: int, usable: Collection[int] | None = None) -> tuple[int, Device] | None:
-    """The first run of the queue that this worker's free devices suffice for, and the kind to take; None: there is none.
+    """The first run of the queue that this worker's free devices suffice for, and the kind to take, or None.
 
     Args:
         session: only reads.
