@@ -18,7 +18,15 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from backend.contract import DIFFERENCE_LIMIT, TAPE_LIMIT, AuditVerdict, Deviation, LayerMeasurement, TrainConfig
+from backend.contract import (
+    DIFFERENCE_LIMIT,
+    TAPE_LIMIT,
+    AuditVerdict,
+    Backprop,
+    Deviation,
+    LayerMeasurement,
+    TrainConfig,
+)
 from worker.trainer.adversarial import adversarial_images
 from worker.trainer.losses import softmax_cross_entropy_backward, softmax_cross_entropy_forward
 from worker.trainer.networks import Network, build
@@ -66,7 +74,8 @@ class Audit:
         self._images = data.train_images[:PROBE_IMAGES]
         self._labels = tf.constant(data.train_labels[:PROBE_IMAGES])
         self._honest = build(config.model_copy(update={"quirks": ()}))
-        self.pieces = 1 + len(network.layers) * DIRECTIONS
+        is_dilated = config.backprop is Backprop.DILATED
+        self.pieces = 3 + is_dilated + len(network.layers) * DIRECTIONS
 
     def measure(self, learned: Learned, dilation: float | None) -> Generator[None, None, tuple[LayerMeasurement, ...]]:
         """Audit every layer.
@@ -81,8 +90,7 @@ class Audit:
         Returns:
             What was measured, from the first layer on.
         """
-        passes = self._passes(learned, dilation)
-        yield
+        passes = yield from self._passes(learned, dilation)
         found = []
         for layer, place in enumerate(self._network.layers):
             errors = []
@@ -92,7 +100,7 @@ class Audit:
             found.append(_layer_measurement(layer, place, passes, learned, float(np.median(errors))))
         return tuple(found)
 
-    def _passes(self, learned: Learned, dilation: float | None) -> _Passes:
+    def _passes(self, learned: Learned, dilation: float | None) -> Generator[None, None, _Passes]:
         network, config, labels, own_type = self._network, self._config, self._labels, learned.weights[0].dtype
         own_x = adversarial_images(network, config, learned.weights, tf.constant(self._images, own_type), labels)
         weights, x = tuple(tf.cast(w, tf.float64) for w in learned.weights), tf.cast(own_x, tf.float64)
@@ -105,22 +113,30 @@ class Audit:
             factor, dtype = None if weight is None else tf.constant(weight, own_type), step_dtype(config, own_type)
             return forward_and_backward(network, config, learned.weights, own_x, labels, factor, dtype).gradients
 
+        own = in_own_precision(None)
+        step = own if dilation is None else in_own_precision(dilation)
+        moved = optimizer_update(config, learned.weights, step, learned.optimizer)[0]
+        yield
         with tf.GradientTape() as tape:
             tape.watch(weights)
             logits, cache = self._honest.forward(weights, x)
             costs, softmax = softmax_cross_entropy_forward(logits, labels)
             cost = tf.reduce_mean(costs)
         true = tuple(tape.gradient(cost, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO))
-        own = in_own_precision(None)
-        step = own if dilation is None else in_own_precision(dilation)
+        yield
+        plain, dilated = by_hand(None), None
+        yield
+        if dilation is not None:
+            dilated = by_hand(dilation)
+            yield
         return _Passes(
             weights=weights,
             cache=cache,
-            plain=by_hand(None),
+            plain=plain,
             tape=true,
-            dilated=None if dilation is None else by_hand(dilation),
+            dilated=dilated,
             own=own,
-            moved=optimizer_update(config, learned.weights, step, learned.optimizer)[0],
+            moved=moved,
             signal=float(tf.reduce_max(tf.abs(softmax_cross_entropy_backward(softmax, summed=True)))),
         )
 

@@ -26,7 +26,7 @@ from worker.trainer.networks import build
 
 SLOW = 10.0  # seconds that each call seems to take
 ALL = {"audit_every": 2, "robustness_every": 3, "robustness_epsilons": [4.0], "robustness_steps": 2}
-AUDIT_PIECES, ATTACK_PIECES, EXAMPLE_PIECES = 1 + 7 * 5, 1 + 1 * 2, 1
+AUDIT_PIECES, ATTACK_PIECES, EXAMPLE_PIECES = 3 + 7 * 5, 1 + 1 * 2, 1
 
 
 def changed(**changes: object) -> TrainConfig:
@@ -184,8 +184,8 @@ class TestTime:
 
     def test_is_told_as_progress(self, measured: tuple[list[Report], TrainerState]) -> None:
         """Measuring says how many of its pieces of work are done."""
-        first = [r for r in measured[0] if isinstance(r, Progress) and r.phase is Phase.MEASURING][:40]
-        assert first == [Progress(Phase.MEASURING, 0, done, 40) for done in range(1, 41)]
+        first = [r for r in measured[0] if isinstance(r, Progress) and r.phase is Phase.MEASURING][:42]
+        assert first == [Progress(Phase.MEASURING, 0, done, 42) for done in range(1, 43)]
 
 
 class TestStop:
@@ -193,7 +193,7 @@ class TestStop:
         """A wish to stop waits for one piece of work; the run has not begun then, and will measure again."""
         training = Training(changed(epochs=7, **ALL), data, clock=ticking())
         found = told(training, asked(20))
-        assert found[-2:] == [Progress(Phase.MEASURING, 0, 20, 40), Stopped(0, 0)]
+        assert found[-2:] == [Progress(Phase.MEASURING, 0, 20, 42), Stopped(0, 0)]
         assert measurements(found) == []
         assert (training.state.epoch, training.state.batch) == (0, 0)
 

@@ -78,6 +78,12 @@ class TestMlp:
             assert oracle.relative_error(found, unchanged) > 1e-3
         assert all(np.array_equal(found, unchanged) for found, unchanged in zip(dilated[2:], plain[2:], strict=True))
 
+    def test_dilated_with_lambda_0_is_the_gradient(self, x: Tensor) -> None:
+        """The weight 0 gives the gradient of automatic differentiation, in every layer."""
+        expected = oracle.derivative(lambda weights: oracle.mlp_cost(weights, x, LABELS), mlp_weights())
+        for found, wanted in zip(mlp_gradients(x, 0.0), expected, strict=True):
+            assert oracle.relative_error(found, wanted) < TOLERANCE
+
     def test_first_weights_are_normal_and_biases_0(self) -> None:
         """Weights begin as Normal(0, 0.05) by the seed, biases at 0, for the image's own pixels."""
         weights = Mlp(400).initial_weights((28, 28, 1), 3)
