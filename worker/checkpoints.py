@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 from backend.contract import CheckpointFile, Phase, Progress, Stopped, TrainConfig
 from backend.db import checkpoints, epochs, lifecycle, runs
@@ -15,6 +16,9 @@ from worker import trainer
 from worker.recorder import Recorder
 
 log = logging.getLogger(__name__)
+
+# What of a configuration decides its images; they are large, and held once where two runs have the same.
+IMAGE_FIELDS = {"network", "dataset", "train_images", "test_images", "preprocessing", "quirks"}
 
 LoadImages = Callable[[TrainConfig], trainer.TrainingData]
 
@@ -94,7 +98,7 @@ class Resumption:
             return state
         if self._claim.parent_id is None:
             return None
-        return self._branched_off(self._claim.parent_id, self._claim.start_epoch, stop)
+        return self._branched_off(self._claim.parent_id, self._claim.start_epoch, data, stop)
 
     def _taken_up(
         self, run_id: int, rows: Sequence[Checkpoint], like: trainer.TrainerState
@@ -109,7 +113,9 @@ class Resumption:
                 self._recorder.note(f"{error} The one before is taken instead.")
         return None
 
-    def _branched_off(self, parent_id: int, epoch: int, stop: Callable[[], bool]) -> trainer.TrainerState:
+    def _branched_off(
+        self, parent_id: int, epoch: int, own_data: trainer.TrainingData, stop: Callable[[], bool]
+    ) -> trainer.TrainerState:
         """The parent's state after so many epochs: from its checkpoint, or trained again from an earlier one."""
         with self._database.read() as session:
             parent = runs.load(session, parent_id)
@@ -119,10 +125,10 @@ class Resumption:
             grandparent_id, parent_start = lifecycle.branched_from(session, parent), parent.start_epoch
             rows = checkpoints.newest_first(session, parent_id, epoch)
             last = epochs.load(session, parent_id, epoch - 1)
-        data = self._load_images(config)
+        data = own_data if _images(config) == _images(self._claim.config) else self._load_images(config)
         start = self._taken_up(parent_id, rows, trainer.first_state(config, data))
         if start is None and grandparent_id is not None:
-            start = self._branched_off(grandparent_id, parent_start, stop)
+            start = self._branched_off(grandparent_id, parent_start, own_data, stop)
         training = trainer.Training(config, data, start=start)
         reports = training.reports(stop)
         while training.state.epoch < epoch:
@@ -138,3 +144,7 @@ class Resumption:
                 "so this run can't branch off there. Its environment is another, or its images are."
             )
         return training.state
+
+
+def _images(config: TrainConfig) -> dict[str, Any]:
+    return config.model_dump(include=IMAGE_FIELDS)
