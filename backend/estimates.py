@@ -1,7 +1,7 @@
-"""How long a run will take, from what runs of its kind have taken on this machine."""
+"""How long a run will take, from what runs of its kind have taken on this machine, or from trials of its network."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backend.contract import TrainConfig
@@ -10,9 +10,9 @@ from backend.contract.work import epoch_multiply_adds, forward_multiply_adds
 
 @dataclass(frozen=True)
 class Measurement:
-    """What an epoch of a run took."""
+    """What an epoch of a run took, or is known to take."""
 
-    run_id: int
+    run_id: int | None  # None: of no run, but of a trial
     config: TrainConfig
     epoch_seconds: float
 
@@ -22,7 +22,7 @@ class Estimate:
     """What an epoch of a configuration is likely to take."""
 
     epoch_seconds: float
-    based_on: tuple[int, ...]  # runs
+    based_on: tuple[int, ...]  # runs; empty: trials
 
 
 def estimate(config: TrainConfig, measured: Sequence[Measurement]) -> Estimate | None:
@@ -53,7 +53,13 @@ def estimate(config: TrainConfig, measured: Sequence[Measurement]) -> Estimate |
         assert above is not None
         part = math.log(size / below) / math.log(above / below)
         speed = speeds[0] ** (1 - part) * speeds[1] ** part
-    return Estimate(epoch_multiply_adds(config) / speed, tuple(one.run_id for one in ends))
+    return Estimate(epoch_multiply_adds(config) / speed, tuple(one.run_id for one in ends if one.run_id is not None))
+
+
+def in_trials(config: TrainConfig, speeds: Mapping[int, float]) -> list[Measurement]:
+    """What epochs of a configuration would take at the widths whose speed was measured, in multiply-adds a second."""
+    configs = [(config.model_copy(update={"width": width}), speed) for width, speed in speeds.items()]
+    return [Measurement(None, one, epoch_multiply_adds(one) / speed) for one, speed in configs]
 
 
 def _kind(config: TrainConfig) -> tuple[object, ...]:

@@ -31,6 +31,9 @@ class Settings(BaseSettings):
         "", description="More host names by which the page may be asked for, separated by commas."
     )
     demo: bool = Field(True, description="Launch the demonstration pair when the database is empty.")
+    calibrate: bool = Field(
+        True, description="Measure how fast the host trains when it is idle, for estimates of what has not run yet."
+    )
     slots: int = Field(2, ge=1, le=64, description="Runs that a CPU worker trains side by side.")
     devices: str = Field(
         "",

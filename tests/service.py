@@ -50,7 +50,8 @@ class Service:
     def running(self) -> Iterator["Service"]:
         """Start the service, and end it after the block."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("LAB_")}
-        environment |= {"LAB_DATA_DIR": str(self.folder), "LAB_PORT": str(self.port), "LAB_DEMO": "0", **self.settings}
+        environment |= {"LAB_DATA_DIR": str(self.folder), "LAB_PORT": str(self.port)}
+        environment |= {"LAB_DEMO": "0", "LAB_CALIBRATE": "0", **self.settings}
         output = self.folder.with_suffix(".txt")
         with output.open("wb") as log:
             launcher = subprocess.Popen(

@@ -15,6 +15,7 @@ from backend.db.lifecycle import HeldDevice
 from backend.notifier import RedisNotifier
 from backend.settings import Settings
 from worker import celery_app, devices, tasks
+from worker.calibration import Calibrator
 from worker.dataset_jobs import DatasetJobs
 from worker.heartbeat import Heartbeat
 from worker.supervisor import Supervisor
@@ -43,6 +44,9 @@ def main() -> None:
     heartbeat.start()
     supervisor.start()
     dataset_jobs.start()
+    calibrator = Calibrator(database, host, threads, [one.number for one in held if one.kind is Device.GPU])
+    if settings.calibrate:
+        calibrator.start()
     try:
         app.worker_main(
             [
@@ -57,6 +61,8 @@ def main() -> None:
         )
     finally:
         ending.set()
+        if settings.calibrate:
+            calibrator.stop()
         dataset_jobs.stop()
         supervisor.join()
         heartbeat.stop()

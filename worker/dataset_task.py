@@ -138,7 +138,8 @@ def _outcome(work: Work) -> tuple[dict[str, Any], str | None]:
 
 
 def _hold_leash() -> None:
-    while sys.stdin.buffer.read(1):
+    # Past the buffer of sys.stdin: its lock, held by this thread, would abort the interpreter at its end.
+    while os.read(sys.stdin.fileno(), 1):
         pass
     # Nobody renews the lease any more: another attempt will hold the job.
     os._exit(EXIT_LEASH_CUT)

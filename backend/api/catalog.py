@@ -7,9 +7,9 @@ from fastapi import APIRouter
 
 from backend.api.schemas.launch import EstimateInfo, LaunchRequest, PresetInfo
 from backend.contract import PRESETS, REFERENCES, Reference, TrainConfig
-from backend.db import runs, workers
+from backend.db import calibrations, runs, workers
 from backend.dependencies import LabDep
-from backend.estimates import Measurement, estimate
+from backend.estimates import Measurement, estimate, in_trials
 from backend.submission import LaunchOrder
 
 router = APIRouter(tags=["catalog"])
@@ -35,15 +35,21 @@ def estimate_launch(body: LaunchRequest, lab: LabDep) -> EstimateInfo:
             for run in runs.measured(session, MEASURED_RUNS)
             if run.epoch_seconds is not None
         ]
-    found = estimate(configs[0], known)
+        speeds = calibrations.of_workers(session, body.config.network, body.config.precision)
+    by_runs = estimate(configs[0], known)
+    trials = in_trials(configs[0], {speed.width: speed.multiply_adds_per_second for speed in speeds})
+    found = by_runs or estimate(configs[0], trials)
     if found is None:
-        return EstimateInfo(runs=len(configs), epoch_seconds=None, run_seconds=None, total_seconds=None, based_on=[])
+        return EstimateInfo(
+            runs=len(configs), epoch_seconds=None, run_seconds=None, total_seconds=None, basis=None, based_on=[]
+        )
     run_seconds = found.epoch_seconds * body.config.epochs
     return EstimateInfo(
         runs=len(configs),
         epoch_seconds=found.epoch_seconds,
         run_seconds=run_seconds,
         total_seconds=run_seconds * math.ceil(len(configs) / slots),
+        basis="runs" if by_runs else "calibration",
         based_on=list(found.based_on),
     )
 

@@ -119,6 +119,12 @@ def live_of_worker(session: Session, worker_id: int) -> Sequence[int]:
     return session.scalars(select(Run.id).where(Run.worker_id == worker_id, Run.status.in_(LIVE_STATUSES))).all()
 
 
+def any_to_train(session: Session) -> bool:
+    """Whether any run is queued or held by a worker."""
+    waiting = (Run.status == RunStatus.QUEUED) & Run.deleted_at.is_(None)
+    return session.scalar(select(Run.id).where(waiting | Run.status.in_(LIVE_STATUSES)).limit(1)) is not None
+
+
 def set_progress(session: Session, run_id: int, attempt: int, progress: Progress) -> None:
     """Show how far the attempt is; no event, for the next one replaces it."""
     row = {

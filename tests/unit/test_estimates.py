@@ -2,7 +2,7 @@ import pytest
 
 from backend.contract import TrainConfig
 from backend.contract.work import epoch_multiply_adds, forward_multiply_adds
-from backend.estimates import Measurement, estimate
+from backend.estimates import Measurement, estimate, in_trials
 
 
 def config(**changes: object) -> TrainConfig:
@@ -59,3 +59,12 @@ class TestEstimate:
         known = [Measurement(1, config(), 100.0)]
         assert estimate(config(network="mlp"), known) is None
         assert estimate(config(precision="bfloat16"), known) is None
+
+    def test_by_trials_takes_their_speed(self) -> None:
+        """Where only trials are known an epoch takes its multiply-adds by their speed, between two widths too."""
+        trials = in_trials(config(width=64, quirks=["celu_slope_2"]), {16: 1e9, 256: 4e9})
+        found = estimate(config(width=64, quirks=["celu_slope_2"]), trials)
+        assert found is not None
+        assert found.based_on == ()
+        assert 1e9 < epoch_multiply_adds(config(width=64)) / found.epoch_seconds < 4e9
+        assert in_trials(config(), {}) == []

@@ -1,4 +1,4 @@
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -47,12 +47,15 @@ class LaunchRequest(BaseModel):
 
 
 class EstimateInfo(Answer):
-    """How long a launch is likely to take, by runs of its kind on this machine; null: none was measured yet."""
+    """How long a launch is likely to take on this machine; null: nothing of its kind was measured yet."""
 
     runs: int
     epoch_seconds: float | None = Field(description="Of the longest of the runs.")
     run_seconds: float | None = Field(description="Of the longest of the runs.")
     total_seconds: float | None = Field(description="From the first start to the last end, with all slots free.")
+    basis: Literal["runs", "calibration"] | None = Field(
+        description="runs: epochs of runs of its kind. calibration: a trial with random images, when a worker was idle."
+    )
     based_on: list[int] = Field(description="The runs whose epochs were measured.")
 
 

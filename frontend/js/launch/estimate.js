@@ -4,6 +4,12 @@ import { about } from "../core/format.js"
 
 const WAIT = 250 // milliseconds without another change
 
+/** What an estimate is based on, in a sentence. */
+function basis({ basis, based_on }) {
+  if (basis === "runs") return `By the epochs of run ${based_on.join(" and ")}, with all slots free.`
+  return basis === "calibration" ? "By a trial with random images on this machine, with all slots free." : ""
+}
+
 /** How long what the form asks for would take, by what was measured on this machine. */
 export function estimateText() {
   const element = h("span", { class: "muted", "data-testid": "estimate", "aria-live": "polite" })
@@ -13,7 +19,7 @@ export function estimateText() {
     const found = await api.estimate(order).catch(() => null)
     if (number !== newest) return
     setText(element, found === null ? "" : found.total_seconds === null ? "time not measured yet" : about(found.total_seconds))
-    element.title = found?.based_on.length ? `By the epochs of run ${found.based_on.join(" and ")}, with all slots free.` : ""
+    element.title = found ? basis(found) : ""
   }
   const show = (order) => {
     clearTimeout(timer)

@@ -1,9 +1,12 @@
 import pytest
 from fastapi.testclient import TestClient
 
-from backend.db import epochs
+from backend.contract import Network, Precision, TrainConfig
+from backend.contract.work import epoch_multiply_adds
+from backend.db import calibrations, epochs
+from backend.db.calibrations import Speed
 from backend.db.engine import Database
-from tests.builders import add_run, epoch_report, start_run
+from tests.builders import add_run, add_worker, epoch_report, start_run
 
 TWO_EPOCHS = {"epochs": 2}
 
@@ -104,6 +107,7 @@ class TestEstimates:
         body = {"config": {"epochs": 10}, "seeds": 3, "pair": True}
         unknown = client.post("/api/estimates", json=body).json()
         assert (unknown["runs"], unknown["total_seconds"], unknown["based_on"]) == (6, None, [])
+        assert unknown["basis"] is None
         run_id = add_run(database)
         claim = start_run(database, run_id)
         with database.write() as session:
@@ -112,6 +116,18 @@ class TestEstimates:
         assert found["epoch_seconds"] == pytest.approx(4.0)
         assert found["run_seconds"] == pytest.approx(40.0)
         assert found["total_seconds"] in (pytest.approx(120.0), pytest.approx(240.0))  # on two slots, or on one
-        assert found["based_on"] == [run_id]
+        assert (found["basis"], found["based_on"]) == ("runs", [run_id])
         assert client.get("/api/runs").json()["total"] == 1
         assert client.post("/api/estimates", json={"config": {"width": 0}}).status_code == 422
+
+    def test_go_by_a_trial_before_anything_ran(self, client: TestClient, database: Database) -> None:
+        """Where no run of the kind was measured, the speed that a worker's host showed in a trial decides."""
+        add_worker(database, slots=2)
+        with database.write() as session:
+            calibrations.store(session, "host", Network.CONV7, Precision.FLOAT32, 1, [Speed(32, 1e9)])
+        body = {"config": {"width": 32, "epochs": 10}, "seeds": 3}
+        found = client.post("/api/estimates", json=body).json()
+        config = TrainConfig(width=32, epochs=10)
+        assert (found["basis"], found["based_on"]) == ("calibration", [])
+        assert found["epoch_seconds"] == pytest.approx(epoch_multiply_adds(config) / 1e9)
+        assert found["total_seconds"] == pytest.approx(2 * 10 * found["epoch_seconds"])

@@ -110,6 +110,14 @@ class TestADownload:
         assert (lab.place / "a.gz").read_bytes() == lab.host.content
         assert {path.name for path in lab.place.iterdir()} == {"a.gz", ".lock"}
 
+    def test_ends_its_process_in_order(self, lab: Lab, capfd: pytest.CaptureFixture[str]) -> None:
+        """The leash, which the worker still holds then, does not abort the process at its end."""
+        lab.ask(DOWNLOAD)
+        with lab.working():
+            lab.ended(DOWNLOAD)
+            until(lambda: not children())
+        assert "Fatal Python error" not in capfd.readouterr().err
+
     def test_that_fails_says_why_and_leaves_nothing(self, lab: Lab) -> None:
         """What is not the file is told in a sentence that names it, and nothing of it lies in the folder."""
         lab.md5 = "0" * 32
