@@ -29,7 +29,8 @@ class Leash:
         return self._assignments.get()
 
     def _hold(self) -> None:
-        for line in sys.stdin.buffer:
+        # Not sys.stdin's own buffer: an interpreter that ends while a thread reads that one is aborted over its lock.
+        for line in open(sys.stdin.fileno(), "rb", closefd=False):  # noqa: SIM115  (read to the process's end)
             word, *numbers = line.split()
             if line == STOP_WORD:
                 self.stop.set()
