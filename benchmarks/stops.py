@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backend.contract import PRESETS
-from tests.service import Service, until
+from tests.service import Service, lives, until
 
 LOOK_S = 0.01
 LONGEST_TRAINING_S = 6.0  # before the wish to stop: some epochs
@@ -62,10 +62,10 @@ def launch(service: Service) -> tuple[float, int]:
 
 def stop(service: Service, run_id: int) -> tuple[float, bool]:
     """Seconds from the wish to stop until the process is gone, and whether the run has a checkpoint."""
-    process = Path(f"/proc/{service.attempt_pid(run_id)}")
+    pid = service.attempt_pid(run_id)
     begin = time.monotonic()
     service.client.post(f"/api/runs/{run_id}/stop").raise_for_status()
-    while process.exists():
+    while lives(pid):
         time.sleep(LOOK_S)
     seconds = time.monotonic() - begin
     service.wait_for(run_id, "stopped")

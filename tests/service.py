@@ -161,6 +161,11 @@ class EventStream:
         return seen
 
 
+def lives(pid: int) -> bool:
+    """Whether a process is there and has not ended: its parent may take a while to hear of its end."""
+    return _text(Path(f"/proc/{pid}/stat")).rpartition(") ")[2][:1] not in ("", "Z")
+
+
 def _link(path: Path) -> Path | None:
     try:
         return path.readlink()
