@@ -32,6 +32,11 @@ export const api = {
   schema: (signal) => get("/schema", {}, signal),
   datasets: (signal) => get("/datasets", {}, signal),
   workers: (signal) => get("/workers", {}, signal),
+  drain: (id) => send("POST", `/workers/${id}/drain`),
+  undrain: (id) => send("POST", `/workers/${id}/undrain`),
+  queue: (query, signal) => get("/queue", query, signal),
+  /** Before another queued run, or to the front where that is null. */
+  moveInQueue: (id, before) => send("POST", "/queue/order", { run_id: id, before }),
   /** The same key for the same form: a launch that is sent twice makes its runs once. */
   launch: (order, key) => send("POST", "/runs", order, { "Idempotency-Key": key }),
   estimate: (order) => send("POST", "/estimates", order),

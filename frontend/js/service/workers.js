@@ -1,0 +1,74 @@
+import { api } from "../core/api.js"
+import { h } from "../core/dom.js"
+import { ago, duration, plural } from "../core/format.js"
+import { glyph } from "../ui/glyph.js"
+import { icon } from "../ui/icons.js"
+import { phaseText } from "../ui/state.js"
+import { toast, toastError } from "../ui/toast.js"
+
+/** A card for each worker, those that are alive first; `live` are the runs that they hold, `show` draws anew. */
+export function workerCards(workers, live, show) {
+  if (workers.length === 0) return [noWorker()]
+  const byId = new Map(live.map((run) => [run.id, run]))
+  return [...workers].sort((a, b) => b.alive - a.alive).map((worker) => workerCard(worker, byId, show))
+}
+
+function workerCard(worker, runs, show) {
+  const [word, tone, sign] = stateOf(worker)
+  const mark = h("span", { class: "state", "data-tone": tone }, icon(sign), word)
+  const beat = h("span", { class: "muted" }, `last seen ${duration(worker.heartbeat_age_s)} ago`)
+  const facts = h("p", { class: "muted small" }, `${plural(worker.threads_per_slot, "thread")} for each run, started `, ago(worker.started_at), h("br"), memoryText(worker))
+  const devices = worker.devices.map((device) => deviceLine(device, runs, worker))
+  return h(
+    "section",
+    { class: "card worker", "data-testid": "worker" },
+    h("div", { class: "card-head" }, h("h2", { class: "cut", title: worker.name }, worker.name), mark, beat, worker.alive && drainButton(worker, show)),
+    h("div", { class: "card-body" }, facts, h("ul", { class: "slots" }, devices)),
+  )
+}
+
+function stateOf(worker) {
+  if (!worker.alive) return ["gone", "bad", "cross"]
+  return worker.draining ? ["draining", "warn", "pause"] : ["alive", "good", "tick"]
+}
+
+function memoryText({ memory_bytes, children_bytes }) {
+  if (memory_bytes === null) return "Its memory is told with its next sign of life."
+  return `Memory: ${size(memory_bytes)}, and ${size(children_bytes ?? 0)} in the processes that train or wait.`
+}
+
+function deviceLine(device, runs, worker) {
+  const run = runs.get(device.run_id)
+  const memory = device.memory_bytes === null ? "" : `, ${size(device.memory_bytes)}`
+  const name = device.kind === "gpu" ? `GPU ${device.number}` : `CPU slot ${device.number + 1}`
+  const title = device.kind === "gpu" ? `${device.name}${memory}` : "A share of the processor"
+  const idle = !worker.alive ? "" : worker.draining ? "takes no run" : "free"
+  const held = run
+    ? [glyph(run), h("a", { class: "run-link cut", href: `/runs/${run.id}` }, run.name), h("span", { class: "muted nowrap" }, phaseText(run))]
+    : [h("span", { class: "muted" }, idle)]
+  return h("li", {}, h("span", { class: "muted nowrap device", title }, name), held)
+}
+
+function drainButton(worker, show) {
+  const verb = worker.draining ? "Take runs" : "Drain"
+  const title = worker.draining ? "It takes runs again." : "It finishes the runs that it has, and takes no more."
+  const change = async () => {
+    try {
+      if (worker.draining) await api.undrain(worker.id)
+      else await api.drain(worker.id)
+      toast(worker.draining ? "The worker takes runs again." : "The worker finishes what it has, and takes no more.")
+    } catch (error) {
+      toastError(error)
+    }
+    show()
+  }
+  return h("button", { type: "button", class: "button button-small", title, "data-key": `drain-${worker.id}`, onclick: change }, verb)
+}
+
+function noWorker() {
+  return h("div", { class: "card empty" }, h("h2", {}, "No worker is here"), h("p", { class: "muted" }, "Runs wait until one starts. `make run` starts one with the page; its output says why if it could not."))
+}
+
+function size(bytes) {
+  return bytes < 1e9 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`
+}
