@@ -29,7 +29,7 @@ class _Spare:
 class Spares:
     """At most one spare for CPU slots and one for GPUs, each only while a slot of its kind is free.
 
-    All methods belong to one thread, which must live as long as the processes.
+    All methods but `pids` belong to one thread, which must live as long as the processes.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,8 @@ class Spares:
 
     def pids(self) -> list[int]:
         """Numbers of the processes that wait."""
-        return [spare.process.pid for spare in self._spares.values() if spare.process is not None]
+        # Another thread asks: what it saw to be there may be gone a line later.
+        return [process.pid for spare in self._spares.values() if (process := spare.process) is not None]
 
     def take(self, gpus: Gpus) -> TrainerProcess | None:
         """The spare that sees just these GPUs, if there is one that is worth waiting for."""

@@ -92,9 +92,13 @@ class Supervisor:
         while not self._ending.is_set() or self._attempts:
             self._wake.clear()
             self._attempts = [attempt for attempt in self._attempts if not attempt.over.is_set()]
-            if not self._ending.is_set():
-                self._take_all_that_fit()
-                self._tend_spares()
+            try:
+                if not self._ending.is_set():
+                    self._take_all_that_fit()
+                    self._tend_spares()
+            except Exception:
+                # A worker that lives, and takes no run any more, would be worse than whatever this is.
+                log.exception("The queue could not be looked at; it is tried again.")
             self._wake.wait(POLL_S)
         self._spares.close()
 

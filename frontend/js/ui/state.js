@@ -57,6 +57,7 @@ export function doneFraction(run) {
 
 /** What a live run does now, in words. */
 export function phaseText(run) {
+  if (run.status === "queued" && run.can_start === false) return run.waiting_for
   if (run.status === "queued") return run.queue_position ? `number ${run.queue_position} in the queue` : "waiting for a worker"
   if (!isLive(run)) return ""
   const { phase, epoch, note } = run.progress ?? {}
