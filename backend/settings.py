@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     slots: int = Field(2, ge=1, le=64, description="Runs that a CPU worker trains side by side.")
     devices: str = Field(
         "",
-        pattern=r"^ *(gpu:\d{1,3}|cpu:\d{1,2})( *, *(gpu:\d{1,3}|cpu:\d{1,2}))* *$|^$",
+        pattern=r"^ *(gpu:\d{1,3}|cpu:[1-9]\d?)( *, *(gpu:\d{1,3}|cpu:[1-9]\d?))* *$|^$",
         description="What a worker offers, such as gpu:0,gpu:1,cpu:2; empty: all GPUs, else LAB_SLOTS CPU slots.",
     )
     threads: int = Field(

@@ -32,7 +32,7 @@ class TestTheOffer:
 
     def test_is_refused_where_the_setting_is_none(self) -> None:
         """Words that are no devices stop the start with the setting's name."""
-        for words in ("gpu", "gpu:x", "tpu:0", "gpu:0;gpu:1"):
+        for words in ("gpu", "gpu:x", "cpu:0", "tpu:0", "gpu:0;gpu:1"):
             with pytest.raises(ValidationError, match="devices"):
                 Settings(devices=words)
 
