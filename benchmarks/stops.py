@@ -2,11 +2,13 @@
 
     python -m benchmarks.stops [--rounds 20] [--seed 0]
 
-Prints how long it takes from the launch to the first trained batch while a spare process waits, and from the wish to
-stop, at a random moment of the training, until the process is gone; and whether each run kept a checkpoint.
+Prints how long it takes from the launch to the first trained batch while a spare process waits, and how much of that
+its process computes; how long from the wish to stop, at a random moment of the training, until the process is gone; and
+whether each run kept a checkpoint.
 """
 
 import argparse
+import os
 import random
 import statistics
 import sys
@@ -30,34 +32,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the moments at which runs are stopped")
     options = parser.parse_args(arguments)
     moments = random.Random(options.seed)  # noqa: S311  (no secret hangs on it)
-    launches, stops, without_checkpoint = [], [], 0
+    launches, computing, stops, without_checkpoint = [], [], [], 0
     with (
         tempfile.TemporaryDirectory(prefix="lab-stops-") as folder,
         Service(Path(folder) / "data").running() as service,
     ):
         for number in range(options.rounds):
             until(service.ready_spares, 120)
-            seconds, run_id = launch(service)
+            seconds, cpu_seconds, run_id = launch(service)
             launches.append(seconds)
+            computing.append(cpu_seconds)
             time.sleep(moments.uniform(0, LONGEST_TRAINING_S))
             seconds, kept = stop(service, run_id)
             stops.append(seconds)
             without_checkpoint += not kept
-            print(f"round {number + 1}: first batch after {launches[-1]:.2f} s, gone {seconds:.2f} s after the stop")
-    for name, found in (("launch to first batch", launches), ("stop to process gone", stops)):
+            print(
+                f"round {number + 1}: first batch after {launches[-1]:.2f} s ({cpu_seconds:.2f} s of computing), "
+                f"gone {seconds:.2f} s after the stop",
+                flush=True,
+            )
+    for name, found in (
+        ("launch to first batch", launches),
+        ("of that computing", computing),
+        ("stop to process gone", stops),
+    ):
         print(f"{name}: p50 {statistics.median(found):.2f} s, p95 {percentile(found, 95):.2f} s, {len(found)} rounds")
     print(f"runs without a checkpoint: {without_checkpoint}")
     return 1 if without_checkpoint else 0
 
 
-def launch(service: Service) -> tuple[float, int]:
-    """Seconds from the request to the first report of a trained batch, and the run."""
+def launch(service: Service) -> tuple[float, float, int]:
+    """Seconds from the request to the first report of a trained batch, those that its process computed, and the run."""
+    (spare,) = service.ready_spares()
+    computed = cpu_seconds_of(spare)
     config = PRESETS["demo"].config.model_dump(mode="json") | {"epochs": ENDLESS}
     begin = time.monotonic()
     (run,) = service.launch(config=config)
     while (service.run(run["id"])["progress"] or {}).get("phase") != "training":
         time.sleep(LOOK_S)
-    return time.monotonic() - begin, run["id"]
+    seconds = time.monotonic() - begin
+    assert service.attempt_pid(run["id"]) == spare
+    return seconds, cpu_seconds_of(spare) - computed, run["id"]
 
 
 def stop(service: Service, run_id: int) -> tuple[float, bool]:
@@ -70,6 +85,12 @@ def stop(service: Service, run_id: int) -> tuple[float, bool]:
     seconds = time.monotonic() - begin
     service.wait_for(run_id, "stopped")
     return seconds, bool(service.client.get(f"/api/runs/{run_id}/checkpoints").json())
+
+
+def cpu_seconds_of(pid: int) -> float:
+    """Processor time that a process has had, all its threads together."""
+    user, system = map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13])
+    return (user + system) / os.sysconf("SC_CLK_TCK")
 
 
 def percentile(values: Sequence[float], share: int) -> float:
