@@ -8,7 +8,6 @@ whether each run kept a checkpoint.
 """
 
 import argparse
-import os
 import random
 import statistics
 import sys
@@ -18,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backend.contract import PRESETS
-from tests.service import Service, lives, until
+from tests.service import Service, cpu_seconds_of, lives, until
 
 LOOK_S = 0.01
 LONGEST_TRAINING_S = 6.0  # before the wish to stop: some epochs
@@ -85,12 +84,6 @@ def stop(service: Service, run_id: int) -> tuple[float, bool]:
     seconds = time.monotonic() - begin
     service.wait_for(run_id, "stopped")
     return seconds, bool(service.client.get(f"/api/runs/{run_id}/checkpoints").json())
-
-
-def cpu_seconds_of(pid: int) -> float:
-    """Processor time that a process has had, all its threads together."""
-    user, system = map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13])
-    return (user + system) / os.sysconf("SC_CLK_TCK")
 
 
 def percentile(values: Sequence[float], share: int) -> float:
