@@ -18,6 +18,8 @@ LINE_CONTRAST = 3.0  # to 1, of a line against its surface
 TEXT_CONTRAST = 4.5  # to 1
 
 _DARKENING = 0.97  # of each channel, in one step
+_STRONGEST_CONTRAST = 13.0  # to 1, of the last of several steps of lightness
+_HALVINGS = 20  # as fine as channels of eight bits can show
 _SRGB_KNEE = 0.04045
 _LUMINANCE_WEIGHTS = (0.2126, 0.7152, 0.0722)
 
@@ -68,6 +70,35 @@ def text_color(color: str, surface: str) -> str:
     while contrast(_hex(channels), surface) < TEXT_CONTRAST and any(channels):
         channels = [channel * _DARKENING if channel > 1 else 0 for channel in channels]
     return _hex(channels)
+
+
+def lightness_steps(color: str, count: int, surface: str) -> list[str]:
+    """So many steps of one hue, in order from the faintest to the strongest, each at least 3:1 against the surface.
+
+    The contrasts rise by equal factors, so that neighbours are told apart as well anywhere on the scale.
+    """
+    factor = (_STRONGEST_CONTRAST / LINE_CONTRAST) ** (1 / max(1, count - 1))
+    return [_shade(color, surface, LINE_CONTRAST * factor**step) for step in range(count)]
+
+
+def readable(color: str, surface: str) -> str:
+    """The colour, in the tint or shade that text needs to reach 4.5:1 on any surface."""
+    return color if contrast(color, surface) >= TEXT_CONTRAST else _shade(color, surface, TEXT_CONTRAST)
+
+
+def _shade(color: str, surface: str, wanted: float) -> str:
+    """The tint or shade of the colour whose contrast against the surface is the wanted one, found by halving."""
+    near, far = (255.0, 0.0) if contrast(surface, "#FFFFFF") < contrast(surface, "#000000") else (0.0, 255.0)
+
+    def at(place: float) -> str:  # 0: the end that is near the surface, 1: the colour itself, 2: the other end
+        end, share = (near, 1 - place) if place < 1 else (far, place - 1)
+        return _hex([channel + share * (end - channel) for channel in _channels(color)])
+
+    low, high = 0.0, 2.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if contrast(at(middle), surface) < wanted else (low, middle)
+    return at(high)
 
 
 def contrast(first: str, second: str) -> float:

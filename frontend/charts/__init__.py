@@ -8,6 +8,9 @@ What a reader of a figure may rely on:
 - a published curve has `{"reference": "case-a", "reference_metric": "test_cost"}`;
 - a direct label is an annotation named `label:7:test_cost` at the line's last point; the key is named `key`;
 - x counts finished epochs: the results of epoch 0 stand at 1. Accuracies are in percent, costs in nats.
+
+The figures of what was measured beside the training also have `layout.meta.summary`, a sentence for who can't see
+them, and `layout.meta.table`, all that is drawn as `{"columns": [...], "rows": [...]}`.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,8 +19,30 @@ from types import MappingProxyType
 import plotly.graph_objects as go
 
 from frontend.charts.curves import RunSeries, accuracy_figure, cost_figure
+from frontend.charts.gradients import AuditEntry, AuditSeries, audit_figure, deviation_figure
+from frontend.charts.histograms import Histogram, histogram_figure
+from frontend.charts.layers import LAYER_MEASURES, layer_figure
 from frontend.charts.look import Theme
+from frontend.charts.robustness import AttackEntry, AttackSeries, robustness_epochs_figure, robustness_figure
 
-__all__ = ["FIGURES", "RunSeries", "Theme", "accuracy_figure", "cost_figure"]
+__all__ = [
+    "FIGURES",
+    "LAYER_MEASURES",
+    "AttackEntry",
+    "AttackSeries",
+    "AuditEntry",
+    "AuditSeries",
+    "Histogram",
+    "RunSeries",
+    "Theme",
+    "accuracy_figure",
+    "audit_figure",
+    "cost_figure",
+    "deviation_figure",
+    "histogram_figure",
+    "layer_figure",
+    "robustness_epochs_figure",
+    "robustness_figure",
+]
 
 FIGURES: Mapping[str, Callable[..., go.Figure]] = MappingProxyType({"accuracy": accuracy_figure, "cost": cost_figure})

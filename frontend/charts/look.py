@@ -10,6 +10,7 @@ Theme = Literal["light", "dark"]
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 FONT_SIZE = 12  # px
+NOTHING = "\N{EN DASH}"  # where there is no number
 
 
 @dataclass(frozen=True)

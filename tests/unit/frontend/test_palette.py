@@ -1,3 +1,4 @@
+import itertools
 import re
 from collections import Counter
 from pathlib import Path
@@ -5,7 +6,17 @@ from pathlib import Path
 import pytest
 
 from backend.contract import Backprop
-from frontend.palette import DARK_SURFACE, LIGHT_SURFACE, LINE_CONTRAST, TEXT_CONTRAST, contrast, run_style, text_color
+from frontend.palette import (
+    DARK_SURFACE,
+    LIGHT_SURFACE,
+    LINE_CONTRAST,
+    TEXT_CONTRAST,
+    contrast,
+    lightness_steps,
+    readable,
+    run_style,
+    text_color,
+)
 
 COLORS = 6  # of each kind, before the first comes again
 TOKENS = Path(__file__).resolve().parents[3] / "frontend" / "css" / "tokens.css"
@@ -98,3 +109,28 @@ class TestTheColoursOfThePage:
     def test_are_those_of_the_figures(self, tokens: dict[str, tuple[str, str]]) -> None:
         """A figure reckons its contrasts with the surface that the page has."""
         assert tokens["surface"] == (LIGHT_SURFACE, DARK_SURFACE)
+
+
+class TestLightnessSteps:
+    @pytest.mark.parametrize("surface", [LIGHT_SURFACE, DARK_SURFACE])
+    @pytest.mark.parametrize("color", ["#0072B2", "#D55E00", "#84FDCD", "#004F38"])
+    def test_are_told_from_each_other_and_from_the_surface(self, color: str, surface: str) -> None:
+        """Seven steps begin at 3:1 against the surface, and each stands out a fifth more than the one before."""
+        contrasts = [contrast(step, surface) for step in lightness_steps(color, 7, surface)]
+        assert contrasts[0] >= LINE_CONTRAST
+        assert all(later / earlier > 1.2 for earlier, later in itertools.pairwise(contrasts))
+
+    @pytest.mark.parametrize("surface", [LIGHT_SURFACE, DARK_SURFACE])
+    def test_are_as_many_as_are_asked_for(self, surface: str) -> None:
+        """One step, or none, is no special case."""
+        assert [len(lightness_steps("#0072B2", count, surface)) for count in (0, 1, 2)] == [0, 1, 2]
+
+
+class TestReadable:
+    @pytest.mark.parametrize("surface", [LIGHT_SURFACE, DARK_SURFACE])
+    def test_is_a_shade_that_can_be_read(self, surface: str) -> None:
+        """A colour too faint for text becomes one that reaches 4.5:1; another stays as it is."""
+        faint = lightness_steps("#0072B2", 7, surface)[0]
+        assert contrast(readable(faint, surface), surface) >= TEXT_CONTRAST
+        strong = lightness_steps("#0072B2", 7, surface)[-1]
+        assert readable(strong, surface) == strong
