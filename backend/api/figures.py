@@ -1,33 +1,128 @@
-from collections.abc import Sequence
+"""Plotly figures, the same for page, notebook and report; `layout.meta.seq` says up to which event.
+
+Plotly and the charts are imported with the first figure: a backend at rest stays small.
+"""
+
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 
+from backend.api import datasets, figure_series
 from backend.api.parameters import MISSING, IdList, parse_ids
-from backend.contract import METRIC_NAMES, REFERENCES, TrainConfig
+from backend.api.schemas.base import MAX_ID
+from backend.api.schemas.datasets import Pending
+from backend.contract import REFERENCES, Attack, DatasetName, Network, Preprocessing
 from backend.db import epochs, events, runs
-from backend.db.models import Epoch, Run
-from backend.dependencies import DatabaseDep
+from backend.dependencies import DatabaseDep, LabDep
 from backend.errors import BadRequest, FigureNotFound
 
-router = APIRouter(prefix="/figures", tags=["figures"])
+router = APIRouter(prefix="/figures", tags=["figures"], responses=MISSING)
 
 MAX_RUNS = 100
 SPLITS = ("train", "test")
+FigureRun = Annotated[int, Query(ge=1, le=MAX_ID, description="The run's id.")]
+Theme = Literal["light", "dark"]
+LayerMeasure = Literal[
+    "gradient_norm", "weight_norm", "update_ratio", "vmax_active", "own_error", "own_cosine", "own_norm_ratio"
+]
 
 
-@router.get("/{name}", responses=MISSING, response_model=dict[str, Any])
+@router.get("/audit", response_model=dict[str, Any])
+def get_audit_figure(run: FigureRun, database: DatabaseDep, theme: Theme = "light") -> Response:
+    """What the gradient audits of a run found: a cell a layer and audit."""
+    from frontend.charts import audit_figure  # noqa: PLC0415
+
+    with database.read() as session:
+        series, seq = figure_series.audits(session, run), events.last_seq(session)
+    return _answer(audit_figure(series, theme=theme), seq)
+
+
+@router.get("/deviation", response_model=dict[str, Any])
+def get_deviation_figure(
+    run: FigureRun,
+    database: DatabaseDep,
+    measure: Literal["error", "cosine", "norm_ratio"] = "error",
+    theme: Theme = "light",
+) -> Response:
+    """How far a dilated run's gradients lie from the true ones: a heat map of layer and audit."""
+    from frontend.charts import deviation_figure  # noqa: PLC0415
+
+    with database.read() as session:
+        series, seq = figure_series.audits(session, run), events.last_seq(session)
+    return _answer(deviation_figure(series, measure=measure, theme=theme), seq)
+
+
+@router.get("/layers", response_model=dict[str, Any])
+def get_layer_figure(
+    run: FigureRun, database: DatabaseDep, measure: LayerMeasure = "gradient_norm", theme: Theme = "light"
+) -> Response:
+    """A number of each layer of a run by epoch."""
+    from frontend.charts import layer_figure  # noqa: PLC0415
+
+    with database.read() as session:
+        series, seq = figure_series.audits(session, run), events.last_seq(session)
+    return _answer(layer_figure(series, measure=measure, theme=theme), seq)
+
+
+@router.get("/robustness", response_model=dict[str, Any])
+def get_robustness_figure(run: FigureRun, database: DatabaseDep, theme: Theme = "light") -> Response:
+    """Test accuracy of a run by the size of the attack."""
+    from frontend.charts import robustness_figure  # noqa: PLC0415
+
+    with database.read() as session:
+        series, seq = figure_series.attacks(session, run), events.last_seq(session)
+    return _answer(robustness_figure(series, theme=theme), seq)
+
+
+@router.get("/robustness-epochs", response_model=dict[str, Any])
+def get_robustness_epochs_figure(
+    run: FigureRun,
+    database: DatabaseDep,
+    attack: Literal[Attack.FGSM, Attack.PGD] = Attack.PGD,
+    theme: Theme = "light",
+) -> Response:
+    """Test accuracy of a run under attacks of each size, by epoch."""
+    from frontend.charts import robustness_epochs_figure  # noqa: PLC0415
+
+    with database.read() as session:
+        series, seq = figure_series.attacks(session, run), events.last_seq(session)
+    return _answer(robustness_epochs_figure(series, attack=attack, theme=theme), seq)
+
+
+@router.get("/histogram", response_model=dict[str, Any], responses=datasets.PENDING)
+def get_histogram_figure(
+    dataset: DatasetName,
+    lab: LabDep,
+    stage: Literal["before", "after"],
+    preprocessing: Preprocessing = Preprocessing.RAW,
+    network: Network = Network.CONV7,
+    own_statistics: Annotated[bool, Query(description="Preprocess test images by statistics of their own.")] = False,
+    log: Annotated[bool, Query(description="A logarithmic axis of shares.")] = True,
+    theme: Theme = "light",
+) -> Response:
+    """How often each value occurs among a data set's pixels; 202 until a worker has counted them."""
+    from frontend.charts import histogram_figure  # noqa: PLC0415
+
+    found = datasets.get_histograms(dataset, lab, Response(), preprocessing, network, own_statistics)
+    if isinstance(found, Pending):
+        return Response(found.model_dump_json(), status_code=202, media_type="application/json")
+    series = figure_series.histograms(found)
+    with lab.database.read() as session:
+        seq = events.last_seq(session)
+    return _answer(histogram_figure(series, stage=stage, log=log, theme=theme), seq)
+
+
+@router.get("/{name}", response_model=dict[str, Any])
 def get_figure(
     name: str,
     database: DatabaseDep,
     runs_: Annotated[IdList, Query(alias="runs")],
-    theme: Literal["light", "dark"] = "light",
+    theme: Theme = "light",
     splits: Annotated[str, Query(max_length=20, description="train, test or both, comma between.")] = "train,test",
     references: Annotated[str, Query(max_length=200, description="Published curves, comma between.")] = "",
 ) -> Response:
-    """A Plotly figure of runs, the same for page, notebook and report; its `meta.seq` says up to which event."""
-    # Plotly is imported with the first figure: a backend at rest stays small.
-    from frontend.charts import FIGURES, RunSeries  # noqa: PLC0415
+    """A figure of the curves of one run or several: accuracy or cost."""
+    from frontend.charts import FIGURES  # noqa: PLC0415
 
     if name not in FIGURES:
         raise FigureNotFound(f"There is no figure {name!r}; there are {', '.join(FIGURES)}.")
@@ -42,25 +137,16 @@ def get_figure(
     if unknown := [reference for reference in published if reference not in REFERENCES]:
         raise BadRequest(f"There is no published curve {unknown[0]!r}; there are {', '.join(REFERENCES)}.")
 
-    def series(run: Run, rows: Sequence[Epoch]) -> RunSeries:
-        return RunSeries(
-            run_id=run.id,
-            label=run.name,
-            backprop=TrainConfig.model_validate(run.config).backprop,
-            palette_index=run.palette_index,
-            epochs=[row.number for row in rows],
-            columns={metric: [getattr(row, metric) for row in rows] for metric in METRIC_NAMES},
-            non_finite={
-                metric: {row.number: row.non_finite[metric] for row in rows if metric in row.non_finite}
-                for metric in METRIC_NAMES
-            },
-        )
-
     with database.read() as session:
-        lines = [series(run, epochs.after(session, run.id, -1)) for run in runs.load_many(session, run_ids)]
+        found = runs.load_many(session, run_ids)
+        lines = [figure_series.curves(run, epochs.after(session, run.id, -1)) for run in found]
         seq = events.last_seq(session)
     figure = FIGURES[name](
         lines, theme=theme, splits=shown, references=[REFERENCES[reference] for reference in published]
     )
-    figure.update_layout(meta={"seq": seq})
+    return _answer(figure, seq)
+
+
+def _answer(figure: Any, seq: int) -> Response:
+    figure.update_layout(meta={**(figure.layout.meta or {}), "seq": seq})
     return Response(figure.to_json(), media_type="application/json")

@@ -1,0 +1,115 @@
+"""From rows to the series that charts are made of. Charts and Plotly are imported with the first figure."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sqlalchemy.orm import Session
+
+from backend.api.schemas.datasets import Histograms
+from backend.contract import METRIC_NAMES, Attack, AuditVerdict, Deviation, LayerMeasurement, TrainConfig
+from backend.contract.audit import expected_quirks
+from backend.contract.config import EXACT_PIXEL_VALUE, PIXEL_VALUE
+from backend.db import attack_results, layer_stats, runs
+from backend.db.models import Epoch, Run
+from backend.db.side_models import LayerStat
+
+if TYPE_CHECKING:
+    from frontend.charts import AttackSeries, AuditSeries, Histogram, RunSeries
+
+
+def curves(run: Run, rows: Sequence[Epoch]) -> "RunSeries":
+    """The metrics of a run by epoch."""
+    from frontend.charts import RunSeries  # noqa: PLC0415  (a backend at rest stays small)
+
+    return RunSeries(
+        run_id=run.id,
+        label=run.name,
+        backprop=TrainConfig.model_validate(run.config).backprop,
+        palette_index=run.palette_index,
+        epochs=[row.number for row in rows],
+        columns={metric: [getattr(row, metric) for row in rows] for metric in METRIC_NAMES},
+        non_finite={
+            metric: {row.number: row.non_finite[metric] for row in rows if metric in row.non_finite}
+            for metric in METRIC_NAMES
+        },
+    )
+
+
+def audits(session: Session, run_id: int) -> "AuditSeries":
+    """The gradient audits of a run. Raises RunNotFound."""
+    from frontend.charts import AuditEntry, AuditSeries  # noqa: PLC0415
+
+    run = runs.load(session, run_id)
+    config = TrainConfig.model_validate(run.config)
+    return AuditSeries(
+        run_id=run.id,
+        backprop=config.backprop,
+        palette_index=run.palette_index,
+        epochs=config.epochs,
+        every=config.audit_every,
+        entries=[
+            AuditEntry(row.epochs_done, bool(expected_quirks(config, row.layer)), _measured(row))
+            for row in layer_stats.after(session, run_id, -1)
+        ],
+    )
+
+
+def attacks(session: Session, run_id: int) -> "AttackSeries":
+    """The attacks on a run's test images. Raises RunNotFound."""
+    from frontend.charts import AttackEntry, AttackSeries  # noqa: PLC0415
+
+    run, rows = runs.load(session, run_id), attack_results.after(session, run_id, -1)
+    config = TrainConfig.model_validate(run.config)
+    unit = PIXEL_VALUE[config.preprocessing] if config.preprocessing in EXACT_PIXEL_VALUE else None
+    return AttackSeries(
+        run_id=run.id,
+        backprop=config.backprop,
+        palette_index=run.palette_index,
+        epochs=config.epochs,
+        images=rows[-1].images if rows else None,
+        entries=[
+            AttackEntry(
+                epochs_done=row.epochs_done,
+                attack=Attack(row.attack),
+                epsilon=row.epsilon,
+                pixel_values=None if unit is None else row.epsilon / unit,
+                accuracy=row.accuracy,
+            )
+            for row in rows
+        ],
+    )
+
+
+def histograms(found: Histograms) -> "list[Histogram]":
+    """The pixels of a data set."""
+    from frontend.charts import Histogram  # noqa: PLC0415
+
+    return [
+        Histogram(
+            split=one.split,
+            stage=one.stage,
+            edges=one.edges,
+            counts=one.counts,
+            beyond=one.below + one.above,
+            mean=one.mean,
+            deviation=one.deviation,
+            minimum=one.minimum,
+            maximum=one.maximum,
+        )
+        for one in found.splits
+    ]
+
+
+def _measured(row: LayerStat) -> LayerMeasurement:
+    return LayerMeasurement(
+        layer=row.layer,
+        verdict=AuditVerdict(row.verdict),
+        tape_error=row.tape_error,
+        difference_error=row.difference_error,
+        gradient_norm=row.gradient_norm,
+        own=Deviation(row.own_error, row.own_cosine, row.own_norm_ratio),
+        update=Deviation(row.update_error, row.update_cosine, row.update_norm_ratio) if row.has_update else None,
+        weight_norm=row.weight_norm,
+        update_ratio=row.update_ratio,
+        vmax_active=row.vmax_active,
+    )
