@@ -10,6 +10,7 @@ import { Labels } from "./labels.js"
 import { legend } from "./legend.js"
 import { plotly } from "./plotly.js"
 import { Redraw } from "./redraw.js"
+import { curvesTable, TableToggle } from "./table.js"
 import { Zoom } from "./zoom.js"
 
 const NARROW = 540 // px; below, a legend takes the place of labels at the lines' ends
@@ -32,6 +33,7 @@ export class ChartHost {
   #legend = h("div", { class: "chart-legend", hidden: true })
   #points = h("span", { class: "chart-points small muted nowrap" })
   #labels
+  #table
   #updateLegend
   #emphasis = new Emphasis(this.#plot)
   #redraw = new Redraw(() => this.#draw())
@@ -51,7 +53,9 @@ export class ChartHost {
     this.#signal = signal
     this.#frame.append(this.#plot, this.#note)
     this.#labels = new Labels(this.#frame, this.#emphasis, (runId, metric) => this.toggle(runId, metric))
-    const head = h("div", { class: "card-head" }, h("h2", {}, title), splitKey(), h("span", { class: "header-space" }), this.#zoom.element, this.#points)
+    this.#table = new TableToggle(title, () => curvesTable(this.#figure, name))
+    this.#frame.append(this.#table.element)
+    const head = h("div", { class: "card-head" }, h("h2", {}, title), splitKey(), h("span", { class: "header-space" }), this.#zoom.element, this.#points, this.#table.button)
     this.element = h("section", { class: "card chart", "data-chart": name, "aria-label": `${title}, chart` }, head, this.#frame, this.#legend)
     store.listen(signal, (event) => this.#hear(event))
     onTheme(signal, () => this.#runs.length && this.show(this.#runs, this.#splits, this.#published))
@@ -154,6 +158,7 @@ export class ChartHost {
     this.#drawn += 1
     this.#placeLabels()
     this.#say()
+    this.#table.update()
   }
 
   #watch() {

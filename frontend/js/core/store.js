@@ -1,6 +1,6 @@
 /**
  * The runs that this page knows, kept current by the stream. Listeners get `{kind, id, data, isNew}` with kind
- * `run`, `epoch`, `progress`, `removed`, `counts` or `reset`, after the run itself has been changed;
+ * `run`, `epoch`, `measured`, `progress`, `removed`, `counts` or `reset`, after the run itself has been changed;
  * `isNew` marks the first news of a run that was launched since.
  */
 class Store {
@@ -44,6 +44,7 @@ class Store {
     const isNew = kind === "run" && id > this.#greatest
     if (kind === "run") this.#set(data)
     if (kind === "removed") this.#runs.delete(id)
+    if (kind === "measured" && run) run.audit = data.audit
     if (kind === "progress" && run) run.progress = data
     if (kind === "epoch" && run && data.epoch + 1 >= run.epochs_done) addEpoch(run, data)
     this.#tell({ kind, id, data, isNew })

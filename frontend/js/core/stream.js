@@ -4,7 +4,7 @@ import { store } from "./store.js"
 const HIDDEN_FOR = 30_000 // milliseconds out of sight, after which the connection is given up (a browser has six)
 const RETRY_AFTER = 2_000 // milliseconds, where the browser itself does not try again
 const OFFLINE_AFTER = 8_000 // milliseconds of trying, after which the page says that it is offline
-const KINDS = ["run", "epoch", "removed", "progress", "counts", "reset"]
+const KINDS = ["run", "epoch", "measured", "removed", "progress", "counts", "reset"]
 
 /** The one event stream of this tab. `state` is `connecting`, `live`, `reconnecting` or `offline`; listeners hear of each change. */
 class Stream {

@@ -1,0 +1,149 @@
+import { api, isAbort } from "../core/api.js"
+import { h, setAttribute } from "../core/dom.js"
+import { Lazy } from "../core/seen.js"
+import { onTheme, shownTheme } from "../core/theme.js"
+import { problem } from "../ui/problem.js"
+import { segments } from "../ui/segments.js"
+import { plotly } from "./plotly.js"
+import { Redraw } from "./redraw.js"
+import { TableToggle } from "./table.js"
+
+const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false, showTips: false }
+const PENDING_EVERY = 1_000 // milliseconds; how often a figure that a worker is computing is asked for
+
+/**
+ * A figure of the service as a card: fetched when it comes into sight, again after `renew()`, with its table behind it.
+ * `element` carries `data-figure` (its name) and `data-drawn` (number of drawings) for tests and scripts.
+ *
+ * Options: `query` gives the figure's parameters; `choice` is `{key, label, options, chosen}`, a parameter that the
+ * reader sets; `nothing` says why there is nothing to draw; `pending` what is waited for; `adapt` may change traces
+ * and layout before each drawing; `taken` hears of each figure that was fetched.
+ */
+export class FigureCard {
+  element
+
+  #options
+  #signal
+  #frame = h("div", { class: "chart-frame" })
+  #plot = h("div", { class: "chart-plot", role: "img" })
+  #note = h("p", { class: "chart-note" }, h("span", { class: "late" }, "Loading…"))
+  #whole = h("button", { type: "button", class: "link-button small nowrap", hidden: true, onclick: () => this.#leaveZoom() }, "Whole chart")
+  #table
+  #lazy
+  #redraw = new Redraw(() => this.#draw())
+  #figure = null
+  #chosen = null
+  #revision = 1 // of the zoom; Plotly takes 0 for none
+  #request = null
+  #drawn = 0
+  #timer = 0
+
+  constructor(name, title, signal, options) {
+    this.#options = { name, query: () => ({}), nothing: "Nothing was measured yet.", pending: "", adapt: () => {}, taken: () => {}, ...options }
+    this.#signal = signal
+    this.#table = new TableToggle(title, () => this.#figure?.layout.meta.table)
+    const choice = options.choice ? this.#choice(options.choice) : null
+    const head = h("div", { class: "card-head" }, h("h3", {}, title), choice, h("span", { class: "header-space" }), this.#whole, this.#table.button)
+    this.#frame.append(this.#plot, this.#note, this.#table.element)
+    this.element = h("section", { class: `card chart ${options.look ?? ""}`, "data-figure": name, "aria-label": `${title}, chart` }, head, this.#frame)
+    this.#lazy = new Lazy(this.element, signal, () => this.#load())
+    onTheme(signal, () => this.renew())
+    const sizes = new ResizeObserver(() => this.#drawn && this.#redraw.later())
+    sizes.observe(this.#frame)
+    signal.addEventListener("abort", () => this.#leave(sizes))
+  }
+
+  /** There are new numbers, or another query. */
+  renew() {
+    this.#lazy.renew()
+  }
+
+  /** Draws again what was fetched. */
+  redraw() {
+    this.#redraw.now()
+  }
+
+  /** What stands where there is nothing to draw. */
+  set nothing(text) {
+    this.#options.nothing = text
+    this.#say()
+  }
+
+  #choice({ key, label, options, chosen }) {
+    this.#chosen = [key, chosen]
+    const choose = (value) => {
+      this.#chosen = [key, value]
+      this.#revision += 1
+      this.#lazy.now()
+    }
+    return segments(label, options, chosen, choose).element
+  }
+
+  async #load() {
+    clearTimeout(this.#timer)
+    this.#request?.abort()
+    this.#request = new AbortController()
+    const query = { ...this.#options.query(), ...(this.#chosen ? Object.fromEntries([this.#chosen]) : {}), theme: shownTheme() }
+    try {
+      const [figure] = await Promise.all([api.figure(this.#options.name, query, this.#request.signal), plotly()])
+      if (this.#signal.aborted) return
+      if (!figure.data) return this.#wait(figure)
+      this.#figure = figure
+      this.#options.taken(figure)
+      await this.#redraw.now()
+      this.#table.update()
+    } catch (error) {
+      if (!isAbort(error)) this.#note.replaceChildren(problem(error.message, () => this.#lazy.now()))
+    }
+  }
+
+  #wait({ error }) {
+    this.#note.replaceChildren(error ? problem(error, () => this.#lazy.now()) : this.#options.pending)
+    if (!error) this.#timer = setTimeout(() => this.renew(), PENDING_EVERY)
+  }
+
+  async #draw() {
+    if (this.#figure === null || this.#signal.aborted || this.#frame.offsetWidth === 0) return
+    // Plotly writes into the layout that it is given: a copy keeps the figure's own ranges, to which a zoom returns.
+    const layout = structuredClone(this.#figure.layout)
+    Object.assign(layout, { width: this.#plot.clientWidth, height: this.#plot.clientHeight, uirevision: this.#revision })
+    layout.dragmode = matchMedia("(pointer: coarse)").matches ? false : "zoom"
+    const Plotly = await plotly()
+    const data = structuredClone(this.#figure.data)
+    this.#options.adapt(data, layout)
+    await Plotly.react(this.#plot, data, layout, CONFIG)
+    if (this.#drawn === 0) this.#watch()
+    this.#drawn += 1
+    this.element.dataset.drawn = this.#drawn
+    this.#say()
+  }
+
+  #say() {
+    if (this.#figure === null) return
+    const isEmpty = !this.#figure.data.some(({ y, z }) => (z ?? y).flat().some((value) => value !== null))
+    setAttribute(this.#plot, "aria-label", this.#figure.layout.meta.summary)
+    this.#plot.style.visibility = isEmpty ? "hidden" : "visible"
+    this.#note.replaceChildren(...(isEmpty ? [this.#options.nothing] : []))
+  }
+
+  #watch() {
+    this.#plot.on("plotly_doubleclick", () => this.#leaveZoom())
+    this.#plot.on("plotly_relayout", (change) => {
+      if (Object.keys(change).some((key) => /^[xy]axis\.range/.test(key))) this.#whole.hidden = false
+    })
+  }
+
+  #leaveZoom() {
+    this.#revision += 1
+    this.#whole.hidden = true
+    this.redraw()
+  }
+
+  #leave(sizes) {
+    sizes.disconnect()
+    clearTimeout(this.#timer)
+    this.#request?.abort()
+    this.#redraw.stop()
+    if (this.#drawn) window.Plotly.purge(this.#plot)
+  }
+}
