@@ -16,7 +16,8 @@ Measure = Literal["error", "cosine", "norm_ratio"]
 
 _LEAST_COLUMNS = 4  # fewer would make broad bars of the cells
 _MOST_PLANNED = 60  # columns that are given room before they are there, and have a gap between them
-_MOST_SIGNS = 48  # columns whose cells have room for a sign
+_MOST_TICKS = 30  # columns whose cells have room for a sign beside each other
+_MOST_SIGNS = 150  # columns in which what has not passed keeps its sign: it is rare, or hides nothing that differs
 _MOST_NUMBERS = 16  # columns whose cells have room for a number
 _MARGIN = {"l": 58, "r": 12, "t": 42, "b": 42}  # px
 _WARM = "#D55E00"
@@ -171,6 +172,7 @@ def _cells(
 ) -> dict[str, Any]:
     places = {epochs: place for place, epochs in enumerate(columns)}
     fill, ink = look.fill[theme], look.ink[theme]
+    most_signs = _MOST_TICKS if verdict == "passed" else _MOST_SIGNS
     # A kind without a cell has one nowhere: Plotly would leave it out of the legend.
     return {
         "x": [places[entry.epochs_done] for entry in entries] or [None],
@@ -184,7 +186,7 @@ def _cells(
             "line": {"color": INKS[theme].surface, "width": 2 if len(columns) <= _MOST_PLANNED else 0},
             "pattern": {"shape": look.pattern, "fgcolor": ink, "bgcolor": fill, "size": 7, "solidity": 0.15},
         },
-        "text": [look.sign if len(columns) <= _MOST_SIGNS else "" for _ in entries],
+        "text": [look.sign if len(columns) <= most_signs else "" for _ in entries],
         "textposition": "inside",
         "insidetextanchor": "middle",
         "textangle": 0,

@@ -63,12 +63,6 @@ export class FigureCard {
     this.#redraw.now()
   }
 
-  /** What stands where there is nothing to draw. */
-  set nothing(text) {
-    this.#options.nothing = text
-    this.#say()
-  }
-
   #choice({ key, label, options, chosen }) {
     this.#chosen = [key, chosen]
     const choose = (value) => {

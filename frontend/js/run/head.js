@@ -9,6 +9,7 @@ import { problem } from "../ui/problem.js"
 import { doneFraction, isLive, isOpen, phaseText, stateMark } from "../ui/state.js"
 import { pauseRuns, restoreRuns, resumeRuns, stopRuns, trashRuns } from "../ui/steer.js"
 import { toastError } from "../ui/toast.js"
+import { verdictMark } from "../ui/verdict.js"
 import { editableText } from "./edit.js"
 
 /** A run's name, tags and state, and what can be done with it. */
@@ -17,6 +18,7 @@ export class RunHead {
   #name
   #tags
   #state
+  #audit
   #line = h("span", { class: "muted", "data-testid": "state-line" })
   #bar = h("i", {})
   #barFrame = h("span", { class: "bar run-bar", role: "progressbar", "aria-label": "Done", "aria-valuemin": 0, "aria-valuemax": 100 })
@@ -34,13 +36,14 @@ export class RunHead {
     this.#run = run
     this.#state = stateMark(run)
     this.#state.element.setAttribute("role", "status")
+    this.#audit = verdictMark(run.audit)
     this.#barFrame.append(this.#bar)
     this.#clone.href = `#launch=${run.id}`
     this.#name = editableText(run.name, "h1", "Name of the run", 200, (name) => this.#change({ name }))
     this.#tags = editableText(run.tags.join(", "), "span", "Tags, comma between", 1000, (text) => this.#change({ tags: tagsOf(text) }), "add tags")
     const title = h("div", { class: "run-title" }, glyph(run, 16), this.#name.element)
     const buttons = h("div", { class: "run-buttons" }, this.#resume, this.#pause, this.#stop, this.#compare, this.#clone, this.#delete, this.#restore)
-    const line = h("div", { class: "run-line" }, this.#state.element, this.#line, this.#barFrame, h("span", { class: "run-tags" }, this.#tags.element))
+    const line = h("div", { class: "run-line" }, this.#state.element, this.#audit.element, this.#line, this.#barFrame, h("span", { class: "run-tags" }, this.#tags.element))
     this.element = h("header", { class: "run-head" }, h("nav", { class: "small muted", "aria-label": "Where this is" }, h("a", { href: "/" }, "Runs"), ` / ${run.id}`), h("div", { class: "run-head-row" }, title, buttons), line, this.#error)
     this.update(run)
   }
@@ -49,6 +52,7 @@ export class RunHead {
     this.#run = run
     const live = isLive(run)
     this.#state.update(run)
+    this.#audit.update(run.audit)
     this.#name.show(run.name)
     this.#tags.show(run.tags.join(", "))
     setText(this.#line, lineText(run))

@@ -3,14 +3,21 @@ import { api, isAbort } from "../core/api.js"
 import { h } from "../core/dom.js"
 import { store } from "../core/store.js"
 import { problem } from "../ui/problem.js"
+import { contents } from "./contents.js"
+import { ExamplesSection } from "./examples.js"
 import { configurationCard, environmentCard } from "./facts.js"
+import { GradientsSection } from "./gradients.js"
 import { RunHead } from "./head.js"
 import { HistoryCard } from "./history.js"
+import { imagesSection } from "./images.js"
 import { LineageCard } from "./lineage.js"
 import { LogCard } from "./log.js"
+import { notesCard } from "./notes.js"
 import { RunNumbers } from "./numbers.js"
+import { RobustnessSection } from "./robustness.js"
+import { section } from "./section.js"
 
-/** One run: what it does, its curves, what it was asked and what happened to it. */
+/** One run: what it does, its curves, what was measured, what it was asked and what happened to it. */
 export function runPage({ root, match, signal }) {
   const id = Number(match[1])
   load(root, id, signal)
@@ -22,8 +29,8 @@ async function load(root, id, signal) {
   const pair = h("div", { class: "chart-pair" }, charts.map(({ element }) => element))
   const known = store.get(id)
   const top = h("div", { class: "run-top" }, known ? null : h("div", { class: "skeleton run-top-skeleton" }))
-  const facts = h("div", { class: "run-facts" })
-  root.append(top, pair, facts)
+  const nav = h("div", { class: "contents-place" })
+  root.append(top, nav, pair)
   if (known) for (const chart of charts) chart.show([known])
   let run
   try {
@@ -33,19 +40,21 @@ async function load(root, id, signal) {
     return
   }
   store.put([run])
-  document.title = `${run.name} · Backprop Lab`
   const head = new RunHead(run)
   const numbers = new RunNumbers(run)
-  const history = new HistoryCard(id, signal)
-  const lineage = new LineageCard(id, signal)
-  const log = new LogCard(id, signal)
   top.replaceChildren(head.element, numbers.element)
-  facts.append(configurationCard(run), h("div", { class: "run-column" }, environmentCard(run), lineage.element, history.element), log.element)
   if (!known) for (const chart of charts) chart.show([run])
+  const gradients = new GradientsSection(run, signal)
+  const measured = [gradients, new RobustnessSection(run, signal), new ExamplesSection(run, signal)]
+  const about = new About(run, signal)
+  const sections = [...measured.map(({ element }) => element), imagesSection(run, signal), about.element]
+  root.append(...sections)
+  nav.append(contents(sections, signal))
   const update = () => {
     const current = store.get(id) ?? run
     head.update(current)
     numbers.update(current)
+    gradients.update(current)
     document.title = `${current.name} · Backprop Lab`
   }
   update()
@@ -53,20 +62,42 @@ async function load(root, id, signal) {
     if (event.id !== id) return
     if (event.kind === "removed") return head.gone()
     update()
-    if (event.kind === "epoch") lineage.renew()
-    if (event.kind === "run") {
-      history.load()
-      lineage.load()
-      refreshEnvironment(id, facts, signal)
-    }
+    if (event.kind === "measured") for (const part of measured) part.renew()
+    if (event.kind === "epoch") about.epoch()
+    if (event.kind === "run") about.changed()
   })
 }
 
-async function refreshEnvironment(id, facts, signal) {
-  const card = facts.querySelector("[data-testid=environment]")
-  if (card.dataset.known) return
-  const run = await api.run(id, signal).catch(() => null)
-  if (run) card.replaceWith(environmentCard(run))
+/** What the run was asked, where it ran, what is kept of it and what happened to it. */
+class About {
+  #id
+  #signal
+  #history
+  #lineage
+  #column
+
+  constructor(run, signal) {
+    this.#id = run.id
+    this.#signal = signal
+    this.#history = new HistoryCard(run.id, signal)
+    this.#lineage = new LineageCard(run.id, signal)
+    this.#column = h("div", { class: "run-column" }, notesCard(run), environmentCard(run), this.#lineage.element, this.#history.element)
+    const facts = h("div", { class: "run-facts" }, configurationCard(run), this.#column, new LogCard(run.id, signal).element)
+    this.element = section("about", "Configuration and history", "", facts)
+  }
+
+  epoch() {
+    this.#lineage.renew()
+  }
+
+  async changed() {
+    this.#history.load()
+    this.#lineage.load()
+    const card = this.#column.querySelector("[data-testid=environment]")
+    if (card.dataset.known) return
+    const run = await api.run(this.#id, this.#signal).catch(() => null)
+    if (run) card.replaceWith(environmentCard(run))
+  }
 }
 
 function missing(error) {

@@ -2,6 +2,7 @@ import { h, setAttribute, setText } from "../core/dom.js"
 import { ago, duration, exactTime, percent, secondsBetween, timeLeft } from "../core/format.js"
 import { glyph, sparkLine } from "../ui/glyph.js"
 import { doneFraction, isLive, isOpen, phaseText, stateMark } from "../ui/state.js"
+import { failedAuditMark } from "../ui/verdict.js"
 
 /** One run as a row; at phone width, as a card. `update` changes what has changed and nothing else. */
 export class RunRow {
@@ -12,6 +13,7 @@ export class RunRow {
   #bar = h("i", {})
   #barFrame = h("span", { class: "bar" })
   #error = h("span", { class: "row-error cut" })
+  #audit = failedAuditMark()
   #epoch = h("td", { class: "col-epoch number", "data-label": "epochs", title: "Epochs done, of those asked for" })
   #test = h("td", { class: "col-test number", "data-label": "test, %" })
   #train = h("td", { class: "col-train number", "data-label": "train, %" })
@@ -29,7 +31,7 @@ export class RunRow {
     const name = h("td", { class: "col-name" }, h("div", { class: "run-name" }, glyph(run), this.#name, this.#tags))
     const method = h("td", { class: "col-method" }, run.config.backprop)
     const dataset = h("td", { class: "col-dataset" }, run.config.dataset)
-    const status = h("td", { class: "col-status" }, h("div", { class: "run-status" }, this.#state.element, this.#barFrame, this.#error))
+    const status = h("td", { class: "col-status" }, h("div", { class: "run-status" }, this.#state.element, this.#barFrame, this.#audit, this.#error))
     const created = h("td", { class: "col-created number muted" }, ago(run.created_at))
     const cells = [name, method, dataset, status, this.#epoch, this.#test, this.#train, h("td", { class: "col-spark" }, this.spark.element), this.#time, created]
     this.element = h("tr", { "data-run": run.id }, h("td", { class: "col-check" }, this.#check), cells)
@@ -56,6 +58,7 @@ export class RunRow {
       this.#tags.replaceChildren(...run.tags.map((tag) => h("span", { class: "tag", title: tag }, tag)))
     }
     this.#state.update(run)
+    this.#audit.hidden = run.audit !== "failed"
     this.#barFrame.hidden = !live
     this.#bar.style.transform = `scaleX(${doneFraction(run)})`
     setText(this.#error, run.error ?? "")

@@ -30,6 +30,11 @@ export function stateWord(run) {
   return run.recovering ? "recovering" : run.status
 }
 
+/** The name of a state's icon, and its tone: `quiet`, `live`, `good`, `bad` or `warn`. */
+export function stateLook(word) {
+  return LOOKS[word]
+}
+
 /** Icon, word and colour of a run's state; `update` shows another one. */
 export function stateMark(run) {
   const element = h("span", { class: "state" })
@@ -64,6 +69,6 @@ export function phaseText(run) {
   if (note) return note
   if (phase === "loading") return "loading the images"
   if (phase === "compiling") return "compiling the first step"
-  if (phase === "training" || phase === "testing") return `epoch ${epoch + 1} of ${run.config.epochs}${phase === "testing" ? ", testing" : ""}`
+  if (["training", "testing", "measuring"].includes(phase)) return `epoch ${epoch + 1} of ${run.config.epochs}${phase === "training" ? "" : `, ${phase}`}`
   return "starting its process"
 }

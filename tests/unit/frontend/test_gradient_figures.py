@@ -61,6 +61,14 @@ class TestTheAuditGrid:
             "\N{EN DASH} no signal",
         ]
 
+    def test_of_many_audits_marks_what_has_failed(self) -> None:
+        """Where cells are narrow, ticks would touch and are left out; a failure keeps its sign."""
+        entries = [sound(epoch, 1) for epoch in range(40)]
+        failed = AuditEntry(7, expected=False, measured=failed_layer(2))
+        passed, failures = audit_figure(series(*entries, failed, epochs=39, every=1)).data
+        assert set(passed.text) == {""}
+        assert list(failures.text) == ["✕"]
+
     @pytest.mark.parametrize("theme", THEMES)
     def test_has_signs_that_can_be_read(self, theme: Theme) -> None:
         """A sign stands out 3:1 against its cell, as a graphic must."""
