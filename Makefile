@@ -46,6 +46,11 @@ check:  ## Check format, style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+.PHONY: faults
+faults:  ## Break everything on purpose, for some twenty minutes; the same once more: make faults ARGS="--seed 7"
+	$(call install,requirements-dev.lock)
+	@exec $(BIN)/python -m pytest tests/faults --long $(ARGS)
+
 .PHONY: results
 results:  ## Train the published experiments on the data in a folder: make results DATA=folder
 	$(if $(DATA),,$(error Say where the data sets are: make results DATA=folder))

@@ -128,15 +128,20 @@ class Submission:
 
         Raises:
             RunNotFound: there is no such run.
-            StepNotAllowed: it has not ended so.
+            StepNotAllowed: it has not ended so, or it has nothing left to train.
         """
         with self._database.write() as session:
             parent = runs.load(session, run_id)
             if parent.status not in (RunStatus.FAILED, RunStatus.STOPPED):
                 raise StepNotAllowed(f"Run {run_id} is {parent.status}; only a failed or stopped run can be retried.")
             start = parent.epochs_done if from_checkpoint else parent.start_epoch
-            origin = runs.Origin(run_id, lifecycle.RETRY, start)
             config = TrainConfig.model_validate(parent.config)
+            if start == config.epochs:
+                raise StepNotAllowed(
+                    f"Run {run_id} has all its {start} epochs, so nothing is left to train after its last checkpoint. "
+                    "Retry it from the beginning."
+                )
+            origin = runs.Origin(run_id, lifecycle.RETRY, start)
             run = self._add_child(session, parent, config, f"{parent.name} again", origin)
         self._hurry([run.id])
         return run

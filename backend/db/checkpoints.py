@@ -15,12 +15,15 @@ NEWEST_FIRST = (Checkpoint.epochs_done.desc(), Checkpoint.batch.desc(), Checkpoi
 
 
 def add(session: Session, run_id: int, attempt: int, file: CheckpointFile) -> None:
-    """Note a checkpoint that is complete on the disk.
+    """Note a checkpoint that is complete on the disk; noted already, it stays as it is.
 
     Raises:
         AttemptSuperseded: the attempt no longer holds the run.
     """
     run = held(session, run_id, attempt)
+    # A commit whose answer was lost on the way is tried again.
+    if session.scalar(select(Checkpoint.id).where(Checkpoint.run_id == run_id, Checkpoint.name == file.name)):
+        return
     furthest = newest_first(session, run_id)[:1]
     if not furthest or (file.epochs_done, file.batch) > (furthest[0].epochs_done, furthest[0].batch):
         # What is saved within an epoch is progress too: a run that makes some may be lost as often as it likes.

@@ -239,7 +239,7 @@ class TestTargets:
         done = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, check=True, capture_output=True, text=True)
         listed = re.findall(r"^make (\w+) +\S", done.stdout, re.MULTILINE)
         phony = re.findall(r"^\.PHONY: (\w+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-        assert listed == phony == ["help", "run", "test", "check", "results", "bench", "lock", "clean"]
+        assert listed == phony == ["help", "run", "test", "check", "faults", "results", "bench", "lock", "clean"]
 
     def test_results_need_a_folder(self, project: Project) -> None:
         """`make results` without DATA says what is missing, before it installs anything."""

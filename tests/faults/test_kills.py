@@ -1,0 +1,72 @@
+"""SIGKILL of whoever is there, at random moments, while runs train."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import Note
+from tests.faults.kill_loop import Crowd, KillLoop
+from tests.faults.kills import EventLog, Victim, plan
+from tests.faults.lab import QUICK, EpochFact, Lab, Witness, integrity, wrongs
+from tests.service import Service
+from tests.services import PostgresServer
+
+SEEDS = (0, 1)  # of the configurations that are trained again and again
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.long)])
+def lab(request: pytest.FixtureRequest, tmp_path: Path, long: bool) -> Iterator[Lab]:
+    """A service over SQLite, and in the long form one over Postgres too."""
+    settings = {"LAB_LEASE_S": "3" if long else "1", "LAB_THREADS": "1", "LAB_STOP_GRACE_S": "5"}
+    server: PostgresServer | None = None
+    with ExitStack() as stack:
+        if request.param == "postgres":
+            server = request.getfixturevalue("postgres")
+            settings["LAB_DATABASE_URL"] = stack.enter_context(server.fresh_database())
+        yield Lab(Service(tmp_path / "data", settings), server)
+
+
+class TestRandomKills:
+    @pytest.mark.timeout(3600)
+    def test_lose_nothing_and_double_nothing(self, lab: Lab, seed: int, long: bool, note: Note, tmp_path: Path) -> None:
+        """Every run ends with all its epochs, each once, with the bits of its unbroken twin, and no process is left."""
+        log = EventLog(tmp_path / "events.jsonl")
+        kills = plan(seed, 100 if long else 20, postgres=lab.postgres is not None, pause_s=1.0 if long else 0.5)
+        log.plan(seed, kills)
+        with lab.running(), Witness(lab) as witness:
+            twins = _train_twins(lab)
+            loop = KillLoop(lab, log)
+            with Crowd(lab, SEEDS) as crowd:
+                loop.carry_out(kills)
+            ended_s = lab.wait_until_all_ended(90)
+            facts = witness.look()
+        again = f"events are in {log.path}; again: make faults ARGS='-k random_kills --seed {seed}'"
+        log.add("end", wrongs=list(wrongs(facts, twins)), changed=witness.changed)
+        assert crowd.error is None, f"{crowd.error}; {again}"
+        assert list(wrongs(facts, twins)) == [], again
+        assert witness.changed == [], again
+        assert len(facts.runs) == len(SEEDS) + crowd.keys, again
+        assert integrity(lab) == "ok", again
+        assert lab.leftovers() == [], again
+        assert witness.longest_overdue_s < 15, again
+        where = "Postgres" if lab.postgres is not None else "SQLite"
+        table = ", ".join(f"{loop.killed[victim]} {victim}" for victim in Victim if loop.killed[victim])
+        epochs = sum(len(rows) for rows in facts.epochs.values())
+        attempts = sum(run.attempt for run in facts.runs.values())
+        note(f"{len(kills)} kills over {where}, seed {seed}", "the plan", f"{table}; {loop.while_training} in epochs")
+        note("  epochs lost, doubled, changed", "0", f"0 of {epochs}, seen {witness.looks} times")
+        note("  runs with the bits of an unbroken one", "all", f"{len(facts.runs)} of {len(facts.runs)}")
+        note("  attempts that they took", "", str(attempts))
+        note("  seconds from the last kill to the last end", "< 90", f"{ended_s:.1f}")
+        note("  longest overdue lease, s", "< 15", f"{witness.longest_overdue_s:.1f}")
+
+
+def _train_twins(lab: Lab) -> dict[int, list[EpochFact]]:
+    """The epochs of unbroken runs, by seed."""
+    ids = {seed: lab.launch(f"twin-{seed}", QUICK | {"seed": seed}) for seed in SEEDS}
+    lab.wait_until_all_ended(90)
+    facts = lab.facts()
+    assert all(facts.runs[run_id].attempt == 1 for run_id in ids.values()), "a twin was broken"
+    return {seed: [fact for _, fact in sorted(facts.epochs[run_id].items())] for seed, run_id in ids.items()}
