@@ -16,6 +16,8 @@ import threading
 import traceback
 from collections.abc import Sequence
 
+from sqlalchemy.exc import OperationalError
+
 from backend.contract import EpochReport, Phase, Progress, Report, Stopped, TrainConfig
 from backend.db import lifecycle
 from backend.db.engine import Database
@@ -23,7 +25,7 @@ from backend.errors import AttemptSuperseded, RunFailure, TrainingDiverged
 from backend.notifier import RedisNotifier
 from backend.settings import Settings
 from worker.leash import Leash, die_with_parent
-from worker.process import SPARE
+from worker.process import EXIT_DATABASE_AWAY, SPARE
 from worker.recorder import Recorder, Retention
 from worker.standby import stand_by
 
@@ -49,6 +51,15 @@ def train(run_id: int, attempt: int, settings: Settings, stop: threading.Event) 
     """Train the run to its end, and give the exit code; whatever happens is stored first."""
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     database = Database(settings.resolved_database_url)
+    try:
+        return _train_to_the_end(run_id, attempt, database, settings, stop)
+    except OperationalError as error:
+        # It was away for longer than a lease lasts. That is no fault of the run, which goes on in another attempt.
+        log.warning("The database does not answer, so this attempt ends: %s", error)
+        return EXIT_DATABASE_AWAY
+
+
+def _train_to_the_end(run_id: int, attempt: int, database: Database, settings: Settings, stop: threading.Event) -> int:
     with database.read() as session:
         claim = lifecycle.load_claim(session, run_id, attempt)
     notifier = RedisNotifier(settings.redis_url)
@@ -62,6 +73,8 @@ def train(run_id: int, attempt: int, settings: Settings, stop: threading.Event) 
     except RunFailure as error:
         log.error("%s", error)  # noqa: TRY400  (a sentence for the user; the place in the code says nothing more)
         recorder.failed(str(error), error.autopsy if isinstance(error, TrainingDiverged) else None)
+    except OperationalError:
+        raise
     except Exception as error:  # noqa: BLE001  (any error ends the run, and its sentence must reach the page)
         traceback.print_exc()
         recorder.failed(f"{type(error).__name__}: {str(error)[:1000]}")

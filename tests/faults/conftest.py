@@ -10,8 +10,11 @@ import pytest
 
 from backend.db import migrate
 from backend.db.engine import Database
+from tests.faults.lab import QUICK, EpochFact, Lab
+from tests.service import Service
 
 SHORT_SEED = 1  # `make test` does the same every time
+TWIN_SEEDS = (0, 1)
 
 
 class Line(NamedTuple):
@@ -58,6 +61,17 @@ def note(request: pytest.FixtureRequest) -> Note:
     """Call it with what was measured, its bar and the figure: a line of the table at the end of the output."""
     lines = request.config.stash.setdefault(LINES, [])
     return lambda what, bar, figure: lines.append(Line(what, bar, figure))
+
+
+@pytest.fixture(scope="session")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[EpochFact]]:
+    """The epochs of unbroken runs of `QUICK`, by the configuration's seed: what all others are held against."""
+    with Lab(Service(tmp_path_factory.mktemp("twins") / "data", {"LAB_THREADS": "1"})).running() as lab:
+        ids = {seed: lab.launch(f"twin-{seed}", QUICK | {"seed": seed}) for seed in TWIN_SEEDS}
+        lab.wait_until_all_ended(90)
+        facts = lab.facts()
+    assert all((run.status, run.attempt) == ("finished", 1) for run in facts.runs.values())
+    return {seed: [fact for _, fact in sorted(facts.epochs[run_id].items())] for seed, run_id in ids.items()}
 
 
 @pytest.fixture

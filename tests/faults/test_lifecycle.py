@@ -32,13 +32,14 @@ from backend.db.models import Base, Epoch, Run, RunEvent, StreamPosition
 from backend.errors import AttemptSuperseded, BadRequest, KeyReused, StepNotAllowed
 from backend.reaper import Reaper
 from backend.submission import LaunchOrder, Submission
-from tests.builders import epoch_report
+from tests.builders import add_worker, epoch_report
 from tests.faults.conftest import Note
 from tests.faults.lifecycle_model import ModelRun, Refused, Superseded
+from tests.faults.stand_ins import MessageBag, Silence
 from worker.recorder import Recorder, Retention
 
 LEASE_S = 15.0
-SLOTS = 1000  # more than there ever are runs: no message is held back
+SLOTS = 100  # more than there ever are runs: no message is held back
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 Attempt = tuple[int, int]
 PLACES = st.integers(0, 20)  # in the list of runs, counted round and round
@@ -52,27 +53,6 @@ class Hands:
     def now(self, _session: Session) -> datetime:
         """The time that they show."""
         return self.at
-
-
-class MessageBag:
-    """Messages on their way, which come in any order, twice, or never."""
-
-    def __init__(self) -> None:
-        self.up = True
-        self.messages: list[int] = []
-
-    def send_train_run(self, run_ids: Sequence[int]) -> bool:
-        """Take them, unless the broker is down."""
-        if self.up:
-            self.messages.extend(run_ids)
-        return self.up
-
-
-class Silence:
-    """A notifier whom nobody hears."""
-
-    def changed(self) -> None:
-        """Say nothing."""
 
 
 class RunLife(RuleBasedStateMachine):
@@ -92,7 +72,7 @@ class RunLife(RuleBasedStateMachine):
                 if table.name != StreamPosition.__tablename__:
                     session.execute(delete(table))
             session.execute(update(StreamPosition).values(value=0))
-            self.worker_id = workers.register(session, "worker", "host", SLOTS, 1)
+        self.worker_id = add_worker(self.database, slots=SLOTS)
         self.bag, notifier = MessageBag(), Silence()
         self.submission = Submission(self.database, self.bag, notifier)
         self.reaper = Reaper(self.database, self.bag, notifier, LEASE_S)
