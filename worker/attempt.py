@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from sqlalchemy.exc import OperationalError
 
 from backend.contract import EpochReport, Phase, Progress, Report, Stopped, TrainConfig
-from backend.db import lifecycle
+from backend.db import checkpoints, lifecycle
 from backend.db.engine import Database
 from backend.errors import AttemptSuperseded, RunFailure, TrainingDiverged
 from backend.notifier import RedisNotifier
@@ -113,6 +113,8 @@ def _train(
         return
     training = trainer.Training(claim.config, data, start=start, first_epoch=claim.start_epoch)
     shelf = Shelf(claim, settings)
+    with database.read() as session:
+        shelf.tidy(checkpoints.names(session, claim.run_id))
     for report in training.reports(stop.is_set):
         checkpoint = shelf.save(training.state) if _is_worth_keeping(report) else None
         shelf.clear(recorder.add(report, checkpoint))

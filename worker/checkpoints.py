@@ -56,6 +56,15 @@ class Shelf:
             state_hash=trainer.checkpoint.state_hash(state.learned),
         )
 
+    def tidy(self, named: Collection[str]) -> None:
+        """Delete what an earlier attempt left that died between writing a file and storing its name, or the reverse.
+
+        Args:
+            named: the checkpoints that count.
+        """
+        if self._folder.exists():
+            self.clear({path.name for path in self._folder.iterdir()} - set(named))
+
     def clear(self, names: Collection[str]) -> None:
         """Delete the files of checkpoints that are no longer kept."""
         for name in names:

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 STOP_WORD = b"stop\n"
 TRAIN_WORD = b"train"  # run, attempt
+EXIT_DATABASE_AWAY = 5  # the database did not answer for longer than a lease lasts
 SPARE = "spare"  # in place of run and attempt: there are none yet
 DUMP_S = 1.0  # that a process gets to write down where its threads are
 
@@ -113,6 +114,8 @@ class TrainerProcess:
 
 def ending_of(code: int) -> str:
     """How a process ended, in a sentence."""
+    if code == EXIT_DATABASE_AWAY:
+        return "The database did not answer its process."
     if code >= 0:
         return f"Its process ended with exit code {code} and left the run behind."
     try:

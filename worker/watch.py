@@ -14,7 +14,7 @@ from backend.db.lifecycle import Claim, Sign
 from backend.errors import AttemptSuperseded
 from backend.notifier import Notifier
 from backend.settings import Settings
-from worker.process import TrainerProcess, ending_of, last_words
+from worker.process import EXIT_DATABASE_AWAY, TrainerProcess, ending_of, last_words
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class Watch:
         while True:
             code = self._child.wait(LOOK_S)
             if code is not None:
-                return ending_of(code), False
+                return ending_of(code), code == EXIT_DATABASE_AWAY
             if self._ending.is_set() and self._has_had_its_time():
                 return "Its worker was asked to end.", True
             try:

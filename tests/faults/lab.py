@@ -3,11 +3,14 @@
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import httpx2
@@ -19,7 +22,7 @@ from backend.db import clock
 from backend.db.engine import Database
 from backend.db.models import Checkpoint, Epoch, Run
 from tests.faults.kills import Victim
-from tests.service import Service, until
+from tests.service import ROOT, Service, until
 from tests.services import PostgresServer
 
 # An epoch in a quarter of a second, so that half of an attempt's life is training and half its start.
@@ -134,6 +137,41 @@ class Lab:
         until(lambda: _is_true_of(lambda: not self.unfinished()), timeout_s)
         return time.monotonic() - begin
 
+    @property
+    def redis_url(self) -> str:
+        """The address of the broker, password included, as the backend knows it."""
+        return self._environment()["LAB_REDIS_URL"]
+
+    @contextmanager
+    def another_worker(self) -> Iterator[int]:
+        """A worker that nobody starts again, as on another host; its number."""
+        with (self.service.folder / "logs" / "another-worker.log").open("ab") as log:
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "worker"], cwd=ROOT, env=self._environment(), stdout=log, stderr=log
+            )
+        try:
+            until(lambda: self.alive_workers() == 2)
+            yield worker.pid
+        finally:
+            worker.send_signal(signal.SIGCONT)
+            worker.terminate()
+            worker.wait(30)
+
+    def alive_workers(self) -> int:
+        """How many workers say that they are there."""
+        return sum(worker["alive"] for worker in self.service.client.get("/api/workers").json())
+
+    def trainer_of(self, worker: int) -> tuple[int, int] | None:
+        """The run that a worker trains, and the process that does."""
+        children = set(_children(worker))
+        return next(((run_id, pid) for run_id, pid in self.trainers().items() if pid in children), None)
+
+    def _environment(self) -> dict[str, str]:
+        """What the backend was started with."""
+        (backend,) = self.processes(Victim.BACKEND)
+        words = Path(f"/proc/{backend}/environ").read_bytes().decode().split("\0")
+        return dict(word.split("=", 1) for word in words if "=" in word)
+
     def leftovers(self) -> list[int]:
         """Processes of the service that are still there after its end."""
         time.sleep(0.1)
@@ -215,6 +253,12 @@ def integrity(lab: Lab) -> str:
         words += [str(row) for row in connection.execute("PRAGMA foreign_key_check")]
     connection.close()
     return ", ".join(words)
+
+
+def _children(pid: int) -> list[int]:
+    """Processes that a process has started, whichever of its threads did."""
+    words = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [int(word) for line in words for word in line.split()]
 
 
 def kill(pid: int, number: signal.Signals = signal.SIGKILL) -> bool:
