@@ -26,6 +26,7 @@ class Reaper:
         self._database = database
         self._queue = queue
         self._notifier = notifier
+        self._lease_s = lease_s
         self._interval_s = min(lease_s / _SWEEPS_PER_LEASE, RESEND_AFTER_S / 2)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._sweep_until_ended, name="reaper", daemon=True)
@@ -42,6 +43,7 @@ class Reaper:
     def sweep(self) -> None:
         """Look once at all leases and at the queue."""
         with self._database.write() as session:
+            lifecycle.forget_the_future(session, self._lease_s)
             for run in lifecycle.reap(session):
                 log.warning("Run %d was taken back and is %s now.", run.id, run.status)
         with self._database.read() as session:

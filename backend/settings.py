@@ -5,6 +5,8 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from backend.contract import MAX_LEASE_S
+
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -47,7 +49,10 @@ class Settings(BaseSettings):
         True, description="Keep a process with TensorFlow imported for the next run: a quick start for some memory."
     )
     lease_s: float = Field(
-        15.0, ge=1, le=600, description="Seconds without a sign of life after which a run's worker counts as dead."
+        15.0,
+        ge=1,
+        le=MAX_LEASE_S,
+        description="Seconds without a sign of life after which a run's worker counts as dead.",
     )
     stop_grace_s: float = Field(
         10.0, ge=0.5, le=600, description="Seconds that a run gets to stop by itself before it is killed."

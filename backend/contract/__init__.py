@@ -4,7 +4,7 @@ from backend.contract.audit import DIFFERENCE_LIMIT, TAPE_LIMIT, RunAudit
 from backend.contract.config import Backprop, Device, Network, Optimizer, Precision, Preprocessing, Quirk, TrainConfig
 from backend.contract.datasets import DATASETS, DatasetFile, DatasetName, DatasetSpec
 from backend.contract.jobs import JobKind, JobState
-from backend.contract.lifecycle import ALLOWED_STEPS, FINAL_STATUSES, LIVE_STATUSES, RunStatus
+from backend.contract.lifecycle import ALLOWED_STEPS, FINAL_STATUSES, LIVE_STATUSES, MAX_LEASE_S, RunStatus
 from backend.contract.messages import CHANGED_CHANNEL, TRAIN_QUEUES, TRAIN_RUN_TASK
 from backend.contract.presets import PRESETS, Preset
 from backend.contract.references import REFERENCES, Reference
@@ -32,6 +32,7 @@ __all__ = [
     "DIFFERENCE_LIMIT",
     "FINAL_STATUSES",
     "LIVE_STATUSES",
+    "MAX_LEASE_S",
     "METRIC_NAMES",
     "PRESETS",
     "REFERENCES",

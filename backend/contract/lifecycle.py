@@ -47,3 +47,4 @@ ALLOWED_STEPS: Mapping[RunStatus, frozenset[RunStatus]] = MappingProxyType(
 # A live run is held by an attempt: it has a lease, and whoever holds the lease writes.
 LIVE_STATUSES = frozenset({RunStatus.STARTING, RunStatus.RUNNING, RunStatus.PAUSING, RunStatus.STOPPING})
 FINAL_STATUSES = frozenset(status for status, following in ALLOWED_STEPS.items() if not following)
+MAX_LEASE_S = 600.0  # seconds; no setting makes a longer one

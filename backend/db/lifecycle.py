@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from backend.contract import ALLOWED_STEPS, FINAL_STATUSES, LIVE_STATUSES, Device, RunStatus, TrainConfig
+from backend.contract import ALLOWED_STEPS, FINAL_STATUSES, LIVE_STATUSES, MAX_LEASE_S, Device, RunStatus, TrainConfig
 from backend.db import clock, devices, events, waiting
 from backend.db.models import Run, Worker
 from backend.errors import AttemptSuperseded, RunNotFound, StepNotAllowed
@@ -306,3 +306,15 @@ def reap(session: Session) -> Sequence[Run]:
         .with_for_update(skip_locked=True)
     ).all()
     return [give_back(session, run.id, run.attempt, "Its worker gave no sign of life.") for run in overdue]
+
+
+def forget_the_future(session: Session, lease_s: float) -> None:
+    """Take leases and messages that seem to lie ahead for what they are: from before the clock was set back.
+
+    A lease longer than any can be is cut to a whole one from now: who is alive renews it, who is dead is soon missed.
+    """
+    at = clock.now(session)
+    too_long = Run.lease_until > at + timedelta(seconds=MAX_LEASE_S)
+    cut = update(Run).where(Run.status.in_(LIVE_STATUSES), too_long)
+    session.execute(cut.values(lease_until=at + timedelta(seconds=lease_s)))
+    session.execute(update(Run).where(Run.message_sent_at > at).values(message_sent_at=None))

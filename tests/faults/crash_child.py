@@ -86,8 +86,8 @@ def state(epoch: int, batch: int = 0) -> TrainerState:
     """A state whose numbers tell where it is."""
     array = np.full((2, 3), epoch + batch / 100, np.float32).view(Array)
     number = np.asarray(epoch, np.int64).view(Array)
-    optimizer = OptimizerState(number, (array,), (array,), (array,))  # type: ignore[arg-type]
-    return TrainerState(Learned((array,), optimizer, Sums(number, number)), epoch, batch)  # type: ignore[arg-type]
+    optimizer = OptimizerState(number, (array,), (array,), (array,))
+    return TrainerState(Learned((array,), optimizer, Sums(number, number)), epoch, batch)
 
 
 def launch(scene: Scene) -> None:

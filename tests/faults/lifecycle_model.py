@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from backend.contract import ALLOWED_STEPS, FINAL_STATUSES, LIVE_STATUSES, RunStatus
+from backend.contract import ALLOWED_STEPS, FINAL_STATUSES, LIVE_STATUSES, MAX_LEASE_S, RunStatus
 from backend.db.lifecycle import MAX_BARREN_ATTEMPTS
 from backend.reaper import RESEND_AFTER_S
 
@@ -147,6 +147,13 @@ class ModelRun:
     def restore(self) -> None:
         """A user wants to see it again."""
         self.deleted = False
+
+    def forget_the_future(self, at: datetime, lease_s: float) -> None:
+        """The clock was set back."""
+        if self.lease_until is not None and self.lease_until > at + timedelta(seconds=MAX_LEASE_S):
+            self.lease_until = at + timedelta(seconds=lease_s)
+        if self.sent_at is not None and self.sent_at > at:
+            self.sent_at = None
 
     def is_overdue(self, at: datetime) -> bool:
         """Whether the reaper takes it back."""

@@ -303,6 +303,7 @@ class RunLife(RuleBasedStateMachine):
         at = self.hands.at
         self._in_session(lambda session: workers.beat(session, self.worker_id))
         for run in self.model.values():
+            run.forget_the_future(at, LEASE_S)
             if run.is_overdue(at):
                 run.give_back(run.attempt, at, blameless=False)
         due = [run_id for run_id, run in self.model.items() if run.wants_message(at)]
