@@ -1,4 +1,8 @@
-"""How long a run will take, from what runs of its kind have taken on this machine, or from trials of its network."""
+"""How long a run will take, from what runs of its kind have taken on this machine, or from trials of its network.
+
+Runs say it best where they are of about its size. One of another size says little: in a small network what is no
+multiplication takes much of the time, and its speed is not that of a large one. Trials of several widths come first.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,6 +10,8 @@ from dataclasses import dataclass
 
 from backend.contract import TrainConfig
 from backend.contract.work import epoch_multiply_adds, forward_multiply_adds
+
+NEAR = 4.5  # times the multiply-adds, or a part of them: half and twice the width of conv7 lie within
 
 
 @dataclass(frozen=True)
@@ -25,18 +31,33 @@ class Estimate:
     based_on: tuple[int, ...]  # runs; empty: trials
 
 
-def estimate(config: TrainConfig, measured: Sequence[Measurement]) -> Estimate | None:
-    """The time of an epoch, by the speed of the runs whose network, precision and size are nearest.
+def estimate(config: TrainConfig, ran: Sequence[Measurement], trials: Mapping[int, float]) -> Estimate | None:
+    """The time of an epoch: by runs of about this size, else by trials, else by runs of any size.
+
+    Args:
+        config: what is to run.
+        ran: epochs of runs, the newest run first.
+        trials: multiply-adds a second of this network and precision, by width.
+
+    Returns:
+        None where nothing of this network and precision was measured.
+    """
+    near = [one for one in ran if _is_near(one.config, config)]
+    return by_speed(config, near) or by_speed(config, in_trials(config, trials)) or by_speed(config, ran)
+
+
+def by_speed(config: TrainConfig, measured: Sequence[Measurement]) -> Estimate | None:
+    """The time of an epoch, by the speed of what was measured of its network and precision and is nearest in size.
 
     Multiply-adds a second grow with the width. Between the nearest smaller and the nearest larger network that were
     measured they are interpolated on logarithmic scales; beyond them the nearest one's speed is taken.
 
     Args:
         config: what is to run.
-        measured: epochs of runs; where several have one size, the newest (the first) counts.
+        measured: epochs; where several have one size, the newest (the first) counts.
 
     Returns:
-        None where no run of this network and precision was measured.
+        None where nothing of this network and precision was measured.
     """
     alike = [one for one in measured if _kind(one.config) == _kind(config) and one.epoch_seconds > 0]
     by_size = {forward_multiply_adds(one.config): one for one in reversed(alike)}
@@ -60,6 +81,10 @@ def in_trials(config: TrainConfig, speeds: Mapping[int, float]) -> list[Measurem
     """What epochs of a configuration would take at the widths whose speed was measured, in multiply-adds a second."""
     configs = [(config.model_copy(update={"width": width}), speed) for width, speed in speeds.items()]
     return [Measurement(None, one, epoch_multiply_adds(one) / speed) for one, speed in configs]
+
+
+def _is_near(one: TrainConfig, other: TrainConfig) -> bool:
+    return 1 / NEAR <= forward_multiply_adds(one) / forward_multiply_adds(other) <= NEAR
 
 
 def _kind(config: TrainConfig) -> tuple[object, ...]:

@@ -5,16 +5,14 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from backend.api.expectation import Expectation
 from backend.api.schemas.launch import EstimateInfo, LaunchRequest, PresetInfo
-from backend.contract import PRESETS, REFERENCES, Reference, TrainConfig
-from backend.db import calibrations, runs, workers
+from backend.contract import PRESETS, REFERENCES, Reference
+from backend.db import workers
 from backend.dependencies import LabDep
-from backend.estimates import Measurement, estimate, in_trials
 from backend.submission import LaunchOrder
 
 router = APIRouter(tags=["catalog"])
-
-MEASURED_RUNS = 200  # newest ones that an estimate looks at
 
 
 @router.get("/presets")
@@ -30,15 +28,7 @@ def estimate_launch(body: LaunchRequest, lab: LabDep) -> EstimateInfo:
     configs = [config for _, config in order.configurations()]
     with lab.database.read() as session:
         slots = workers.alive_slots(session) or lab.settings.slots
-        known = [
-            Measurement(run.id, TrainConfig.model_validate(run.config), run.epoch_seconds)
-            for run in runs.measured(session, MEASURED_RUNS)
-            if run.epoch_seconds is not None
-        ]
-        speeds = calibrations.of_workers(session, body.config.network, body.config.precision)
-    by_runs = estimate(configs[0], known)
-    trials = in_trials(configs[0], {speed.width: speed.multiply_adds_per_second for speed in speeds})
-    found = by_runs or estimate(configs[0], trials)
+        found = Expectation(session).of(configs[0])
     if found is None:
         return EstimateInfo(
             runs=len(configs), epoch_seconds=None, run_seconds=None, total_seconds=None, basis=None, based_on=[]
@@ -49,7 +39,7 @@ def estimate_launch(body: LaunchRequest, lab: LabDep) -> EstimateInfo:
         epoch_seconds=found.epoch_seconds,
         run_seconds=run_seconds,
         total_seconds=run_seconds * math.ceil(len(configs) / slots),
-        basis="runs" if by_runs else "calibration",
+        basis="runs" if found.based_on else "calibration",
         based_on=list(found.based_on),
     )
 

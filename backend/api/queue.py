@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query
 from sqlalchemy.orm import Session
 
 from backend.api import presenters
+from backend.api.expectation import Expectation
 from backend.api.parameters import FORBIDDEN, MISSING
 from backend.api.schemas.base import MAX_ID
 from backend.api.schemas.queue import DeviceInfo, QueueEntry, QueueInfo, QueueMove, WorkerInfo
@@ -16,13 +17,11 @@ from backend.db import clock, runs, waiting, workers
 from backend.db.models import Device as DeviceRow
 from backend.db.models import Run, Worker
 from backend.dependencies import DatabaseDep, LabDep
-from backend.estimates import Estimate, Measurement, estimate
 from backend.schedule import Held, Waiting, expected_starts
 
 router = APIRouter(tags=["queue"])
 
 MOST = 500  # queued runs told at once; the start is guessed for these
-MEASURED_RUNS = 200  # newest ones that an estimate looks at
 
 WorkerId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
@@ -90,38 +89,28 @@ def _queue(session: Session, limit: int) -> QueueInfo:
 
 
 def _expected_starts(session: Session, view: waiting.QueueView, queued: Sequence[Run]) -> Mapping[int, float]:
-    known = [
-        Measurement(run.id, TrainConfig.model_validate(run.config), run.epoch_seconds)
-        for run in runs.measured(session, MEASURED_RUNS)
-        if run.epoch_seconds is not None
-    ]
+    expectation = Expectation(session)
     held_devices = workers.devices_of(session, [offer.worker_id for offer in view.offers])
     live = {run.id: run for run in runs.load_many(session, _held_runs(held_devices))}
     held = [
-        Held(device.worker_id, Device(device.kind), 1, _seconds_left(live[device.run_id], known))
+        Held(device.worker_id, Device(device.kind), 1, _seconds_left(live[device.run_id], expectation))
         for device in held_devices
         if device.run_id is not None
     ]
-    # Runs of a launch are often alike but for their seeds: each configuration is estimated once.
-    found: dict[TrainConfig, Estimate | None] = {}
-    queue = []
-    for run in queued:
-        config = TrainConfig.model_validate(run.config).model_copy(update={"seed": 0})
-        if config not in found:
-            found[config] = estimate(config, known)
-        one = found[config]
-        seconds = None if one is None else one.epoch_seconds * max(0, config.epochs - run.epochs_done)
-        queue.append(Waiting(run.id, waiting.need_of(run), seconds))
+    queue = [
+        Waiting(
+            run.id, waiting.need_of(run), expectation.seconds(TrainConfig.model_validate(run.config), run.epochs_done)
+        )
+        for run in queued
+    ]
     return expected_starts(queue, held, view.offers)
 
 
-def _seconds_left(run: Run, known: Sequence[Measurement]) -> float | None:
+def _seconds_left(run: Run, expectation: Expectation) -> float | None:
     progress = presenters.progress_info(run)
     if progress is not None and progress.seconds_left is not None:
         return progress.seconds_left
-    config = TrainConfig.model_validate(run.config)
-    found = estimate(config, known)
-    return None if found is None else found.epoch_seconds * max(0, config.epochs - run.epochs_done)
+    return expectation.seconds(TrainConfig.model_validate(run.config), run.epochs_done)
 
 
 def _held_runs(devices: Sequence[DeviceRow]) -> list[int]:

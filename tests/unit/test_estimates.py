@@ -2,7 +2,12 @@ import pytest
 
 from backend.contract import TrainConfig
 from backend.contract.work import epoch_multiply_adds, forward_multiply_adds
-from backend.estimates import Measurement, estimate, in_trials
+from backend.estimates import Estimate, Measurement, estimate
+
+
+def by_runs(one: TrainConfig, known: list[Measurement]) -> Estimate | None:
+    """The estimate where no trial was made."""
+    return estimate(one, known, {})
 
 
 def config(**changes: object) -> TrainConfig:
@@ -35,11 +40,11 @@ class TestEstimate:
     def test_of_what_was_measured_is_what_it_took(self) -> None:
         """The newest run of the same kind and size decides; half the images take half the time."""
         known = [Measurement(7, config(), 80.0), Measurement(3, config(), 200.0)]
-        found = estimate(config(), known)
+        found = by_runs(config(), known)
         assert found is not None
         assert found.epoch_seconds == pytest.approx(80)
         assert found.based_on == (7,)
-        half = estimate(config(train_images=30_000, test_images=5_000), known)
+        half = by_runs(config(train_images=30_000, test_images=5_000), known)
         assert half is not None
         assert half.epoch_seconds == pytest.approx(40)
 
@@ -47,7 +52,7 @@ class TestEstimate:
         """A width between two measured ones runs at a speed between theirs; one beyond them at the nearest's."""
         known = [Measurement(1, config(width=32), 100.0), Measurement(2, config(width=128), 800.0)]
         speeds = [epoch_multiply_adds(config(width=width)) / seconds for width, seconds in ((32, 100), (128, 800))]
-        found, beyond = estimate(config(width=64), known), estimate(config(width=256), known)
+        found, beyond = by_runs(config(width=64), known), by_runs(config(width=256), known)
         assert found is not None
         assert beyond is not None
         assert speeds[0] < epoch_multiply_adds(config(width=64)) / found.epoch_seconds < speeds[1]
@@ -57,14 +62,35 @@ class TestEstimate:
     def test_of_another_kind_is_none(self) -> None:
         """Neither another network nor another precision says how long this one takes."""
         known = [Measurement(1, config(), 100.0)]
-        assert estimate(config(network="mlp"), known) is None
-        assert estimate(config(precision="bfloat16"), known) is None
+        assert by_runs(config(network="mlp"), known) is None
+        assert by_runs(config(precision="bfloat16"), known) is None
 
     def test_by_trials_takes_their_speed(self) -> None:
         """Where only trials are known an epoch takes its multiply-adds by their speed, between two widths too."""
-        trials = in_trials(config(width=64, quirks=["celu_slope_2"]), {16: 1e9, 256: 4e9})
-        found = estimate(config(width=64, quirks=["celu_slope_2"]), trials)
+        found = estimate(config(width=64, quirks=["celu_slope_2"]), [], {16: 1e9, 256: 4e9})
         assert found is not None
         assert found.based_on == ()
         assert 1e9 < epoch_multiply_adds(config(width=64)) / found.epoch_seconds < 4e9
-        assert in_trials(config(), {}) == []
+
+    @pytest.mark.parametrize(("width", "based_on"), [(64, (1,)), (32, (1,)), (128, (1,)), (16, ()), (256, ())])
+    def test_takes_runs_of_about_the_size_and_trials_for_others(self, width: int, based_on: tuple[int, ...]) -> None:
+        """A run counts for half and twice its width; further off trials do, even where they are further off still."""
+        ran = [Measurement(1, config(width=64), 100.0)]
+        found = estimate(config(width=width), ran, {4: 3e9})
+        assert found is not None
+        assert found.based_on == based_on
+        speed = 3e9 if not based_on else epoch_multiply_adds(config(width=64)) / 100
+        assert epoch_multiply_adds(config(width=width)) / found.epoch_seconds == pytest.approx(speed)
+
+    def test_takes_a_near_run_alone_where_others_are_far(self) -> None:
+        """A run far smaller draws the estimate nowhere, where one of about the size is known."""
+        ran = [Measurement(2, config(width=2), 100.0), Measurement(1, config(width=64), 100.0)]
+        found = by_runs(config(width=48), ran)
+        assert found is not None
+        assert found.based_on == (1,)
+
+    def test_takes_a_run_of_any_size_where_no_trial_was_made(self) -> None:
+        """Before the machine had a quiet moment a run far off in size is better than no word."""
+        found = by_runs(config(width=256), [Measurement(1, config(width=16), 100.0)])
+        assert found is not None
+        assert found.based_on == (1,)

@@ -131,3 +131,15 @@ class TestEstimates:
         assert (found["basis"], found["based_on"]) == ("calibration", [])
         assert found["epoch_seconds"] == pytest.approx(epoch_multiply_adds(config) / 1e9)
         assert found["total_seconds"] == pytest.approx(2 * 10 * found["epoch_seconds"])
+
+    def test_go_by_a_trial_where_only_small_runs_ran(self, client: TestClient, database: Database) -> None:
+        """An epoch of the demonstration says nothing of a network of many times its size."""
+        add_worker(database, slots=2)
+        run_id = add_run(database)
+        claim = start_run(database, run_id)
+        with database.write() as session:
+            epochs.append(session, run_id, claim.attempt, epoch_report(0, epoch_seconds=4.0))
+            calibrations.store(session, "host", Network.CONV7, Precision.FLOAT32, 1, [Speed(64, 1e9)])
+        found = client.post("/api/estimates", json={"config": {"width": 256}}).json()
+        assert found["basis"] == "calibration"
+        assert found["epoch_seconds"] == pytest.approx(epoch_multiply_adds(TrainConfig(width=256)) / 1e9)
