@@ -192,7 +192,7 @@ def _layer_measurement(
     optimizer = learned.optimizer
     return LayerMeasurement(
         layer=layer + 1,
-        verdict=_verdict(against_tape.error, difference_error, bool(np.any(plain) or np.any(tape))),
+        verdict=_verdict(against_tape.error, difference_error, has_gradient=bool(np.any(plain) or np.any(tape))),
         tape_error=against_tape.error,
         difference_error=None if np.isnan(difference_error) else difference_error,
         gradient_norm=_norm(plain),
@@ -204,11 +204,12 @@ def _layer_measurement(
     )
 
 
-def _verdict(tape_error: float | None, difference_error: float, has_gradient: bool) -> AuditVerdict:
+def _verdict(tape_error: float | None, difference_error: float, *, has_gradient: bool) -> AuditVerdict:
     if not has_gradient:
         return AuditVerdict.NO_SIGNAL
-    # Where one of the two gradients is zero and the other is not, there is no relative error, or it is 1.
-    if tape_error is None or tape_error > TAPE_LIMIT or difference_error > DIFFERENCE_LIMIT:
+    # Where one of the two gradients is zero and the other is not, there is no relative error, or it is 1. An error that
+    # is not a number passes no comparison.
+    if tape_error is None or not tape_error <= TAPE_LIMIT or difference_error > DIFFERENCE_LIMIT:
         return AuditVerdict.FAILED
     return AuditVerdict.NO_SIGNAL if np.isnan(difference_error) else AuditVerdict.PASSED
 

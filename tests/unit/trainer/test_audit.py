@@ -10,7 +10,7 @@ from backend.contract import AuditVerdict, LayerMeasurement, TrainConfig
 from tests.unit.trainer import oracle
 from tests.unit.trainer.builders import CONFIG, images_and_labels
 from worker.trainer import TrainingData, first_state
-from worker.trainer.audit import Audit, cost_change, deviation
+from worker.trainer.audit import Audit, _verdict, cost_change, deviation
 from worker.trainer.dilation import dilation_lambda
 from worker.trainer.layers.relu import relu_backward
 from worker.trainer.networks import Network, build, mlp
@@ -117,6 +117,11 @@ class TestVerdict:
         assert verdicts(found) == [FAILED if k == layer else PASSED for k in range(LAYERS[network])]
         assert found[layer].tape_error == pytest.approx(2)
         assert (found[layer].difference_error or 0) > 1e-3
+
+    def test_fails_what_can_not_be_compared(self) -> None:
+        """An error that is not a number is no error of at most the limit."""
+        assert _verdict(float("nan"), 0.0, has_gradient=True) is FAILED
+        assert _verdict(1e-8, float("nan"), has_gradient=True) is NO_SIGNAL
 
     @pytest.mark.parametrize("layer", range(7))
     def test_fails_all_layers_below_a_wrong_sign_on_the_way_back(self, data: TrainingData, layer: int) -> None:
