@@ -85,7 +85,8 @@ class Training:
 
         Raises:
             RunFailure: the run asks for more devices than there are.
-            TrainingDiverged: something became infinite or not a number; the report of its epoch came before.
+            TrainingDiverged: something became infinite or not a number. The report of its epoch came before, where
+                that shows it; a wish to stop that comes after it changes nothing.
         """
         batches = len(self._data.train_images) // self._config.batch_size
         yield from self._meter.report(Phase.COMPILING, self.state.epoch, self.state.batch, batches)
@@ -103,10 +104,11 @@ class Training:
                 return
             end = yield from self._train_epoch(program, stop)
             tested = None if isinstance(end, Stopped) else (yield from self._test(program, stop))
-            if tested is None:
+            report = None if tested is None else self._epoch_report(*tested)
+            _refuse_hidden_divergence(end, report)
+            if report is None:
                 yield Stopped(self.state.epoch, self.state.batch)
                 return
-            report = self._epoch_report(*tested)
             if _is_finite(report):
                 measured = yield from self._measure(program, stop)
                 if isinstance(measured, Stopped):
@@ -259,6 +261,15 @@ def _per_second(images: int, seconds: float) -> float:
 
 def _is_finite(report: EpochReport) -> bool:
     return math.isfinite(report.train_cost) and math.isfinite(report.test_cost)
+
+
+def _refuse_hidden_divergence(end: TrainingDiverged | Stopped | None, report: EpochReport | None) -> None:
+    """An epoch that was cut off is none where its figures are finite, as after an overflow in the optimizer alone.
+
+    It would be stored like any other, its state kept in a good one's place, and a last one would finish the run.
+    """
+    if isinstance(end, TrainingDiverged) and (report is None or _is_finite(report)):
+        raise end
 
 
 def _refuse_divergence(report: EpochReport) -> None:

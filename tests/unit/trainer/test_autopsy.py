@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from backend.contract import EpochReport, TrainConfig
+from backend.contract import EpochReport, Progress, TrainConfig
 from backend.errors import TrainingDiverged
-from tests.unit.trainer.builders import CONFIG, images_and_labels
+from tests.unit.trainer.builders import CONFIG, images_and_labels, many_test_images
 from worker.trainer import TrainerState, Training, TrainingData, first_state
 from worker.trainer.networks import build
 from worker.trainer.program import Program
@@ -14,6 +14,14 @@ from worker.trainer.program import Program
 
 def changed(**changes: object) -> TrainConfig:
     return TrainConfig.model_validate(CONFIG.model_dump() | changes)
+
+
+def frozen_by_overflow(config: TrainConfig, data: TrainingData) -> TrainerState:
+    """A state whose optimizer remembers an infinite square: weights and costs stay finite, and learn no more."""
+    state = first_state(config, data)
+    squares = list(state.learned.optimizer.square)
+    squares[4] = squares[4] + np.inf
+    return TrainerState(state.learned._replace(optimizer=state.learned.optimizer._replace(square=tuple(squares))))
 
 
 def diverged(config: TrainConfig, data: TrainingData, start: TrainerState | None = None) -> TrainingDiverged:
@@ -59,13 +67,30 @@ class TestAutopsy:
 
     def test_finds_a_gradient_that_overflows_in_the_optimizer(self, data: TrainingData) -> None:
         """Where only the square of a gradient overflows, the weights would freeze without a word: it is told."""
-        state = first_state(changed(epsilon=0), data)
-        squares = list(state.learned.optimizer.square)
-        squares[4] = squares[4] + np.inf
-        optimizer = state.learned.optimizer._replace(square=tuple(squares))
-        error = diverged(changed(epsilon=0), data, TrainerState(state.learned._replace(optimizer=optimizer)))
+        error = diverged(changed(epsilon=0), data, frozen_by_overflow(changed(epsilon=0), data))
         assert (error.autopsy["what"], error.autopsy["layer"]) == ("the optimizer's mean square", 5)
         assert error.autopsy["value"] == "infinite"
+
+    def test_leaves_no_epoch_whose_figures_hide_it(self, data: TrainingData) -> None:
+        """An epoch that was cut off with finite costs is none: it would be stored, kept, or end the run as finished."""
+        config = changed(epsilon=0, epochs=1)
+        reports: list[Any] = []
+        training = Training(config, data, start=frozen_by_overflow(config, data))
+        with pytest.raises(TrainingDiverged):
+            reports.extend(training.reports(lambda: False))
+        assert {type(report) for report in reports} == {Progress}
+
+    def test_comes_before_a_wish_to_stop(self) -> None:
+        """A wish to stop while the images are tested after it leaves no such state to go on from."""
+        config, data = many_test_images()
+        state = first_state(config, data)
+        weights = tuple(tf.constant(np.full(w.shape, np.nan, np.float32)) for w in state.learned.weights)
+        asked = iter([False])  # before the epoch; from then on there is the wish
+        training = Training(config, data, start=TrainerState(state.learned._replace(weights=weights)))
+        reports: list[Any] = []
+        with pytest.raises(TrainingDiverged):
+            reports.extend(training.reports(lambda: next(asked, True)))
+        assert {type(report) for report in reports} == {Progress}
 
     def test_changes_nothing_of_a_run_that_is_well(self, data: TrainingData) -> None:
         """A run whose numbers are finite reports every epoch and no more."""
