@@ -53,7 +53,7 @@ export class ExamplesSection {
 
   #make({ epsilon, pixel_values: values, examples }) {
     const times = amplification(values)
-    const words = times ? `step, amplified ${times < 10 ? times.toFixed(1) : Math.round(times)} times` : "sign of the step"
+    const words = times ? `step, amplified ${Number(times.toPrecision(2))} times` : "sign of the step"
     const unit = values !== null && values !== epsilon ? ` (${Number(values.toPrecision(3))} of 255)` : values === null ? " in units of the preprocessed input" : " of 255"
     this.#size.textContent = `epsilon ${Number(epsilon.toPrecision(3))}${unit}`
     this.#cards = new Map(examples.map((example) => [example.test_index, new ExampleCard(this.#run.config.dataset, example, words)]))
