@@ -28,6 +28,7 @@ from backend.contract import PRESETS
 from backend.db.engine import Database
 from backend.dependencies import Lab
 from backend.feed import Feed
+from backend.maintenance import Maintenance
 from backend.notifier import ChangeListener, RedisNotifier
 from backend.queue import CeleryQueue
 from backend.reaper import Reaper
@@ -40,14 +41,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     database = Database(settings.resolved_database_url)
-    notifier, messages, feed = RedisNotifier(settings.redis_url), CeleryQueue(settings.redis_url), Feed()
+    notifier, messages = RedisNotifier(settings.redis_url), CeleryQueue(settings.redis_url)
+    feed = Feed(settings.max_streams)
     submission = Submission(database, messages, notifier)
     access = Access(settings.token.get_secret_value()) if settings.token is not None else None
     listener = ChangeListener(settings.redis_url, feed.wake)
     reaper = Reaper(database, messages, notifier, settings.lease_s)
+    maintenance = Maintenance(database)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        maintenance.start()
         feed.open()
         listener.start()
         reaper.start()
@@ -58,6 +62,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         feed.close()
         reaper.stop()
         listener.stop()
+        maintenance.stop()
         database.close()
 
     app = FastAPI(

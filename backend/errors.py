@@ -12,6 +12,8 @@ LabError
 |- DatasetNotHere        a data set's files must be fetched first
 |- WorkFailed            what a worker was asked to compute can't be computed
 |- KeyReused             an idempotency key came back with another request
+|- TooManyStreams        as many pages follow the service as it serves at once
+|- DatabaseUnusable      its file is damaged, or lies where it would be: the service does not start
 |- AttemptSuperseded     another attempt owns the run now: the writer must end
 '- RunFailure            the run can't go on, and trying again would not help; the message is shown beside it
 |- DatasetMissing
@@ -70,6 +72,14 @@ class WorkFailed(LabError):
 
 class KeyReused(LabError):
     """The idempotency key belongs to a different request."""
+
+
+class TooManyStreams(LabError):
+    """No more pages can follow what changes at once."""
+
+
+class DatabaseUnusable(LabError):
+    """The database's file can't be trusted: it is damaged, or lies on a network file system."""
 
 
 class AttemptSuperseded(LabError):

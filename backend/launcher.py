@@ -145,8 +145,6 @@ class Launcher:
             "LAB_DATABASE_URL": self._settings.resolved_database_url,
             "LAB_REDIS_URL": self._redis_url,
             "PYTHONUNBUFFERED": "1",
-            # Without it a Postgres that does not answer at all is waited for for two minutes.
-            "PGCONNECT_TIMEOUT": os.environ.get("PGCONNECT_TIMEOUT", "10"),
         }
         return Child(name, command, environment, self._logs / f"{name}.log", stdin, grace_s)
 

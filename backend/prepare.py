@@ -1,15 +1,19 @@
 """`python -m backend.prepare`: what must hold before backend and worker start.
 
 The database answers and has the newest tables, and Redis answers. Where not: one sentence, and exit status 1.
+A SQLite database that was not closed in order is checked first, and copied before its tables change.
 """
 
+import sqlite3
 import sys
+from pathlib import Path
 
 from alembic.util import CommandError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from backend.db import migrate
+from backend.db import migrate, sqlite, sqlite_files
+from backend.errors import DatabaseUnusable
 from backend.settings import Settings
 
 REDIS_TIMEOUT_S = 10.0
@@ -38,7 +42,12 @@ def _prepare_database(url: str) -> None:
             "LAB_DATABASE_URL is no database URL; write postgresql+psycopg://user:password@host/name."
         ) from None
     try:
+        path = sqlite.path_of(url)
+        if path is not None:
+            _prepare_file(path, url)
         migrate.upgrade(url)
+    except DatabaseUnusable as error:
+        raise NotReady(str(error)) from error
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise NotReady(
             f"LAB_DATABASE_URL is {shown}, which needs a driver that is not here ({_first_line(error)}); "
@@ -49,8 +58,18 @@ def _prepare_database(url: str) -> None:
             f"The database {shown} (LAB_DATABASE_URL) was made by another version of Backprop Lab, most likely a newer "
             f"one ({_first_line(error)}): start that one, or choose another database."
         ) from error
-    except (SQLAlchemyError, OSError) as error:
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         raise NotReady(f"The database {shown} (LAB_DATABASE_URL) can't be used: {_first_line(error)}") from error
+
+
+def _prepare_file(path: Path, url: str) -> None:
+    sqlite.refuse_network_file_system(path)
+    if not path.exists():
+        return
+    if sqlite_files.was_left_open(path):
+        sqlite_files.check(path)
+    if (before := migrate.revision(url)) is not None and not migrate.is_current(url):
+        sqlite_files.copy(path, path.with_name(f"{path.stem}-before-upgrade-from-{before}{path.suffix}"))
 
 
 def _ask_redis(url: str) -> None:

@@ -2,7 +2,7 @@ import os
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from backend.contract import MAX_LEASE_S
@@ -19,7 +19,11 @@ class Settings(BaseSettings):
         "127.0.0.1", description="Address that the page listens on. Any but a loopback address needs LAB_TOKEN."
     )
     port: int = Field(8000, ge=1, le=65535, description="Port of the page.")
-    data_dir: Path = Field(Path("data"), description="Folder for the database, data sets and run logs.")
+    data_dir: Path = Field(Path("data"), description="Folder for the database, data sets, run logs and checkpoints.")
+    shared_dir: Path | None = Field(
+        None,
+        description="Folder for run logs and checkpoints that all hosts share; unset: the data folder.",
+    )
     database_url: str = Field(
         "", description="SQLAlchemy URL, such as postgresql+psycopg://…; empty: SQLite in the data folder."
     )
@@ -35,6 +39,9 @@ class Settings(BaseSettings):
     demo: bool = Field(True, description="Launch the demonstration pair when the database is empty.")
     calibrate: bool = Field(
         True, description="Measure how fast the host trains when it is idle, for estimates of what has not run yet."
+    )
+    max_streams: int = Field(
+        500, ge=1, le=100_000, description="Pages and scripts that can follow what changes at once; more get a 429."
     )
     slots: int = Field(2, ge=1, le=64, description="Runs that a CPU worker trains side by side.")
     devices: str = Field(
@@ -67,6 +74,11 @@ class Settings(BaseSettings):
         10, ge=0, le=10_000, description="Also keep the checkpoint after every so many epochs; 0: none."
     )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level that is logged.")
+
+    @field_validator("shared_dir", mode="before")
+    @classmethod
+    def _unset_where_empty(cls, value: object) -> object:
+        return value or None
 
     @model_validator(mode="after")
     def _token_beyond_loopback(self) -> Self:
@@ -103,4 +115,4 @@ class Settings(BaseSettings):
     @property
     def runs_dir(self) -> Path:
         """Folder with one folder a run: its logs and checkpoints."""
-        return self.data_dir.resolve() / "runs"
+        return (self.shared_dir or self.data_dir).resolve() / "runs"

@@ -1,14 +1,62 @@
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from backend.db import migrate
 from tests.service import Service
 from tests.services import PostgresServer, ValkeyServer, postgres_server, valkey_server
 
 FIGURES = pytest.StashKey[list[str]]()
 HARDWARE = re.compile(r"\b(GPU|CUDA|CPU|cores?|memory|bfloat16|hardware)\b", re.IGNORECASE)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the command line choose the database."""
+    parser.addoption(
+        "--database",
+        choices=["sqlite", "postgres"],
+        help="Run every test that uses a database on this one. Without it: what is quick on both, the rest on SQLite.",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a test that asks for a database one of each kind, unless the command line names one."""
+    if "database_kind" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("database")
+        metafunc.parametrize("database_kind", [chosen] if chosen else ["sqlite", "postgres"])
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database with the newest tables, to be copied: migrating one for each test takes 50 times as long."""
+    path = tmp_path_factory.mktemp("template") / "lab.sqlite3"
+    migrate.upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> Iterator[str]:
+    """The address of a database with the newest tables and no rows, for one test, which is run with each kind."""
+    if database_kind == "sqlite":
+        path = tmp_path / "lab.sqlite3"
+        shutil.copyfile(request.getfixturevalue("migrated_file"), path)
+        yield f"sqlite:///{path}"
+    else:
+        postgres: PostgresServer = request.getfixturevalue("postgres")
+        yield postgres.emptied_database()
+
+
+@pytest.fixture
+def empty_url(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> Iterator[str]:
+    """The address of a database without tables, for one test, which is run with each kind."""
+    if database_kind == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.sqlite3'}"
+    else:
+        yield request.getfixturevalue("postgres_url")
 
 
 @pytest.fixture(scope="session")
@@ -39,10 +87,29 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service_settings(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """What a whole service is told of its database: nothing for SQLite, its address with `--database=postgres`."""
+    if request.config.getoption("database") != "postgres":
+        yield {}
+        return
+    postgres: PostgresServer = request.getfixturevalue("postgres")
+    with postgres.fresh_database() as url:
+        yield {"LAB_DATABASE_URL": url}
+
+
+@pytest.fixture
+def own_service_settings(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The same for a service that one test starts for itself."""
+    if request.config.getoption("database") != "postgres":
+        return {}
+    return {"LAB_DATABASE_URL": request.getfixturevalue("postgres_url")}
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, service_settings: dict[str, str]) -> Iterator[Service]:
     """A running service, shared by the tests of a module; leases are short, so that a loss is soon seen."""
     folder = tmp_path_factory.mktemp("service") / "data"
-    with Service(folder, {"LAB_LEASE_S": "3", "LAB_STOP_GRACE_S": "5"}).running() as service:
+    with Service(folder, {"LAB_LEASE_S": "3", "LAB_STOP_GRACE_S": "5", **service_settings}).running() as service:
         yield service
 
 

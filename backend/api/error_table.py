@@ -28,7 +28,9 @@ STATUS: Mapping[type[errors.LabError], tuple[int, str]] = {
     errors.WorkFailed: (409, "work_failed"),
     errors.KeyReused: (422, "key_reused"),
     errors.AttemptSuperseded: (409, "changed_meanwhile"),
+    errors.TooManyStreams: (429, "too_many_streams"),
 }
+RETRY_AFTER_S = 5  # when who found no place for a stream may ask again
 _SHOWN_LENGTH = 60
 _FIELD_NAMES = frozenset(TrainConfig.model_fields) | frozenset(LaunchRequest.model_fields)
 
@@ -44,8 +46,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(errors.LabError)
     def lab_error(_request: Request, error: errors.LabError) -> JSONResponse:
-        status, code = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), (500, "internal"))
-        return problem(status, code, str(error))
+        return _lab_problem(error)
 
     @app.exception_handler(RequestValidationError)
     def validation_error(_request: Request, error: RequestValidationError) -> JSONResponse:
@@ -79,6 +80,14 @@ def install(app: FastAPI) -> None:
         # This answer is made outside of all middleware, which would have added them.
         answer.headers.update(SECURITY_HEADERS)
         return answer
+
+
+def _lab_problem(error: errors.LabError) -> JSONResponse:
+    status, code = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), (500, "internal"))
+    answer = problem(status, code, str(error))
+    if isinstance(error, errors.TooManyStreams):
+        answer.headers["retry-after"] = str(RETRY_AFTER_S)
+    return answer
 
 
 def _is_from_address_bar(request: Request) -> bool:

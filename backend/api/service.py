@@ -1,5 +1,7 @@
 """The service itself: health, logging in."""
 
+import sqlite3
+
 from fastapi import APIRouter, Response
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -8,7 +10,7 @@ from backend.api.error_table import problem
 from backend.api.schemas.base import ErrorAnswer
 from backend.api.schemas.service import Health, Login
 from backend.api.trust import SESSION_COOKIE
-from backend.db import migrate, workers
+from backend.db import migrate, sqlite, workers
 from backend.dependencies import LabDep
 
 router = APIRouter(tags=["service"])
@@ -32,7 +34,16 @@ def ready(lab: LabDep, response: Response) -> Health:
         database = str(error).splitlines()[0]
     is_ready = database == "ok"
     response.status_code = 200 if is_ready else 503
-    return Health(ready=is_ready, version=__version__, database=database, broker=lab.notifier.ping(), slots=slots)
+    uses_sqlite = lab.database.dialect_name == "sqlite"
+    return Health(
+        ready=is_ready,
+        version=__version__,
+        database=database,
+        broker=lab.notifier.ping(),
+        slots=slots,
+        sqlite_version=sqlite3.sqlite_version if uses_sqlite else None,
+        warnings=[sqlite.WAL_RESET_WARNING] if uses_sqlite and sqlite.has_wal_reset_bug() else [],
+    )
 
 
 @router.post("/session", status_code=204, responses={401: {"model": ErrorAnswer}, 429: {"model": ErrorAnswer}})

@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from anyio import to_thread
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Depends, Header, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
 
 from backend.api import presenters
-from backend.api.schemas.base import MAX_ID, Nothing
+from backend.api.schemas.base import MAX_ID, ErrorAnswer, Nothing
 from backend.api.schemas.measurements import MeasuredNews
 from backend.api.schemas.runs import Removed, StatusCounts
 from backend.db import events, runs, waiting
@@ -32,7 +32,18 @@ class _Cursor:
     counts: StatusCounts | None = None
 
 
-@router.get("/stream", response_class=EventSourceResponse)
+async def _seat(lab: LabDep) -> AsyncIterator[None]:
+    # Asked for before the answer begins, which then can still be a 429; held until its end. No thread: one loop counts.
+    with lab.feed.seat():
+        yield
+
+
+@router.get(
+    "/stream",
+    response_class=EventSourceResponse,
+    dependencies=[Depends(_seat)],
+    responses={429: {"model": ErrorAnswer}},
+)
 async def stream(
     lab: LabDep,
     after: Annotated[int, Query(ge=0, le=MAX_ID, description="The number of the last event that is known.")] = 0,

@@ -92,3 +92,8 @@ def names(session: Session, run_id: int) -> Collection[str]:
 
 def _is_due(epochs_done: int, keep_every: int) -> bool:
     return keep_every > 0 and epochs_done % keep_every == 0
+
+
+def everywhere(session: Session) -> Sequence[tuple[int, str]]:
+    """Run and file name of every checkpoint there is."""
+    return [(run_id, name) for run_id, name in session.execute(select(Checkpoint.run_id, Checkpoint.name))]

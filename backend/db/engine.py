@@ -1,68 +1,105 @@
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Engine, create_engine, make_url
 from sqlalchemy.orm import Session
 
-BUSY_TIMEOUT_MS = 30_000  # how long a writer waits for another one
-
+from backend.db import sqlite
+from backend.db.turn import WritersTurn
 
 # Text stays readable in the column, so that a search in it finds what was written.
 _to_json = partial(json.dumps, ensure_ascii=False, allow_nan=False)
 
+# A host that is cut off sends no farewell. Both sides then give up within seconds: here, so that who trains learns in
+# time that its lease can't be renewed; on the server, so that a lock goes with whoever held it.
+_POSTGRES_CLIENT = {
+    "connect_timeout": 5,  # s
+    "keepalives_idle": 5,  # s
+    "keepalives_interval": 2,  # s
+    "keepalives_count": 3,
+    "tcp_user_timeout": 8_000,  # ms
+}
+_POSTGRES_SERVER = {
+    "tcp_keepalives_idle": 5,  # s
+    "tcp_keepalives_interval": 2,  # s
+    "tcp_keepalives_count": 3,
+    "tcp_user_timeout": 8_000,  # ms
+    "idle_in_transaction_session_timeout": 30_000,  # ms; a frozen process holds no lock for longer
+}
+
 
 class Database:
-    """The database behind a URL. A transaction either reads or writes, and commits when its block ends."""
+    """The database behind a URL. A transaction either reads or writes, and commits when its block ends.
+
+    Raises:
+        DatabaseUnusable: it is SQLite's, and its file lies where that can't keep its word.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._engine = build_engine(url)
-        self._writing_engine = self._engine.execution_options(lab_writes=True)
+        self._path = sqlite.path_of(url)
+        self._turn: WritersTurn | None = None
+        if self._path is None:
+            self._reader = self._writer = build_engine(url)
+        else:
+            # One writing connection a process, and one writing process at a time.
+            self._turn = WritersTurn(self._path.with_name(self._path.name + "-turn"))
+            self._reader = build_engine(url, reads_only=True)
+            self._writer = build_engine(url, connections=1).execution_options(lab_writes=True)
 
     @property
     def dialect_name(self) -> str:
         """`sqlite` or `postgresql`."""
-        return self._engine.dialect.name
+        return make_url(self.url).get_backend_name()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session that sees one state of the database."""
-        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+        with Session(self._reader, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A session whose changes are committed together, or not at all where the block raises."""
-        with Session(self._writing_engine, expire_on_commit=False) as session, session.begin():
+        with (
+            self._turn.taken() if self._turn is not None else nullcontext(),
+            Session(self._writer, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
+
+    def checkpoint(self, least_bytes: int = 1) -> bool:
+        """Move SQLite's write-ahead log into the database while nobody writes, where it is at least so long.
+
+        Returns:
+            Whether nothing of it is left to move.
+        """
+        if self._path is None or sqlite.log_bytes(self._path) < least_bytes:
+            return True
+        # The connection of this transaction holds the writer's lock; another one moves the pages.
+        assert self._turn is not None
+        with self._turn.taken(), self._writer.begin():
+            return sqlite.move_log(self._path)
 
     def close(self) -> None:
         """Close every connection."""
-        self._engine.dispose()
+        self._reader.dispose()
+        self._writer.dispose()
+        if self._turn is not None:
+            self._turn.close()
 
 
-def build_engine(url: str) -> Engine:
-    """The SQLAlchemy engine for a URL, with what SQLite needs to be safe under several writing processes."""
-    if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, json_serializer=_to_json, pool_pre_ping=True)
-    engine = create_engine(url, json_serializer=_to_json, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    # Python's own transaction handling begins deferred and too late: it is switched off, `_begin_sqlite` does it.
-    connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}").fetchall()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # A deferred transaction that reads and then writes fails at once under load, whatever the busy timeout
-    # (89 to 96 of 100 in a trial with 8 writers); one that takes the lock first waits for its turn.
-    writes = connection.get_execution_options().get("lab_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def build_engine(url: str, *, reads_only: bool = False, connections: int | None = None) -> Engine:
+    """The SQLAlchemy engine for a URL. For SQLite: one that refuses to write, or of at most so many connections."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return sqlite.build_engine(url, reads_only=reads_only, connections=connections, json_serializer=_to_json)
+    arguments: dict[str, Any] = {}
+    if parsed.get_backend_name() == "postgresql":
+        arguments = {name: value for name, value in _POSTGRES_CLIENT.items() if name not in parsed.query}
+        if "options" not in parsed.query:
+            arguments["options"] = " ".join(f"-c {name}={value}" for name, value in _POSTGRES_SERVER.items())
+    return create_engine(url, json_serializer=_to_json, pool_pre_ping=True, connect_args=arguments)

@@ -18,17 +18,21 @@ def alembic_config(url: str) -> Config:
     return config
 
 
-def upgrade(url: str) -> None:
-    """Bring a database, also an empty one, to the newest form of the tables."""
-    command.upgrade(alembic_config(url), "head")
+def upgrade(url: str, to: str = "head") -> None:
+    """Bring a database, also an empty one, to the newest form of the tables, or to one on the way there."""
+    command.upgrade(alembic_config(url), to)
 
 
 def is_current(url: str) -> bool:
     """Whether the database has the newest form of the tables."""
+    return revision(url) == ScriptDirectory.from_config(alembic_config(url)).get_current_head()
+
+
+def revision(url: str) -> str | None:
+    """Which form of the tables the database has; None for an empty one."""
     engine = build_engine(url)
     try:
         with engine.connect() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
+            return MigrationContext.configure(connection).get_current_revision()
     finally:
         engine.dispose()
-    return current == ScriptDirectory.from_config(alembic_config(url)).get_current_head()

@@ -123,12 +123,12 @@ Start = Callable[..., Launch]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
+def start(tmp_path: Path, own_service_settings: dict[str, str]) -> Iterator[Start]:
     """Starts launchers, all of which are ended after the test."""
     launches: list[Launch] = []
 
     def start_one(*stand_in_worker: str, **settings: str) -> Launch:
-        launches.append(Launch(tmp_path / "data", *stand_in_worker, **settings))
+        launches.append(Launch(tmp_path / "data", *stand_in_worker, **(own_service_settings | settings)))
         return launches[-1]
 
     yield start_one

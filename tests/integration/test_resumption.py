@@ -85,9 +85,11 @@ class TestResumption:
 
 
 class TestTheService:
-    def test_that_is_ended_and_started_again_goes_on_within_the_epoch(self, tmp_path: Path) -> None:
+    def test_that_is_ended_and_started_again_goes_on_within_the_epoch(
+        self, tmp_path: Path, own_service_settings: dict[str, str]
+    ) -> None:
         """A run under way when the service ends has saved its batch, and goes on there when the service is back."""
-        lab = Service(tmp_path / "data", {"LAB_SLOTS": "1"})
+        lab = Service(tmp_path / "data", {"LAB_SLOTS": "1", **own_service_settings})
         slow = TINY | {"train_images": 1400, "batch_size": 2, "width": 16, "epochs": 2}
         with lab.running():
             (run,) = lab.launch(config=slow)

@@ -11,6 +11,8 @@ class Health(Answer):
     database: str
     broker: str
     slots: int = Field(description="Runs that the workers now alive can train side by side.")
+    sqlite_version: str | None = Field(description="Of the library in use; null where the database is another one.")
+    warnings: list[str] = Field(description="What is not as it should be, though the service can do its work.")
 
 
 class Login(BaseModel):

@@ -6,7 +6,6 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from backend.app import create_app
-from backend.db import migrate
 from backend.db.engine import Database
 from backend.settings import Settings
 
@@ -14,16 +13,17 @@ BASE_URL = "http://127.0.0.1"
 
 
 @pytest.fixture
-def settings(tmp_path: Path, valkey_url: str) -> Settings:
-    """A service without a demonstration, over a folder and a broker of its own."""
-    return Settings(data_dir=tmp_path, redis_url=valkey_url, demo=False)
+def settings(tmp_path: Path, database_url: str, valkey_url: str) -> Settings:
+    """A service without a demonstration, over a folder and a database of its own, of either kind."""
+    return Settings(data_dir=tmp_path, database_url=database_url, redis_url=valkey_url, demo=False)
 
 
 @pytest.fixture
-def app(settings: Settings) -> FastAPI:
-    """The application over an empty, migrated database."""
-    migrate.upgrade(settings.resolved_database_url)
-    return create_app(settings)
+def app(settings: Settings) -> Iterator[FastAPI]:
+    """The application over a database without rows."""
+    app = create_app(settings)
+    yield app
+    app.state.lab.database.close()
 
 
 @pytest.fixture

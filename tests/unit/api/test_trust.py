@@ -1,6 +1,5 @@
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
@@ -9,7 +8,6 @@ from fastapi.testclient import TestClient
 from pydantic import SecretStr, ValidationError
 
 from backend.app import create_app
-from backend.db import migrate
 from backend.settings import Settings
 from tests.unit.api.conftest import BASE_URL
 
@@ -18,9 +16,10 @@ WITHOUT_TOKEN = {"/api/session", "/api/health/live"}
 
 
 @pytest.fixture
-def guarded_app(settings: Settings) -> FastAPI:
-    migrate.upgrade(settings.resolved_database_url)
-    return create_app(settings.model_copy(update={"token": SecretStr(TOKEN)}))
+def guarded_app(settings: Settings) -> Iterator[FastAPI]:
+    app = create_app(settings.model_copy(update={"token": SecretStr(TOKEN)}))
+    yield app
+    app.state.lab.database.close()
 
 
 @pytest.fixture
@@ -98,10 +97,9 @@ class TestTheHost:
         """The names of this machine answer, on any port."""
         assert client.get("/api/runs", headers={"Host": host}).status_code == 200
 
-    def test_may_be_allowed_by_name(self, tmp_path: Path, valkey_url: str) -> None:
+    def test_may_be_allowed_by_name(self, settings: Settings) -> None:
         """A name in LAB_ALLOWED_HOSTS answers."""
-        settings = Settings(data_dir=tmp_path, redis_url=valkey_url, demo=False, allowed_hosts="lab.example, other")
-        migrate.upgrade(settings.resolved_database_url)
+        settings = settings.model_copy(update={"allowed_hosts": "lab.example, other"})
         with TestClient(create_app(settings), base_url="http://lab.example") as client:
             assert client.get("/api/runs").status_code == 200
 

@@ -195,8 +195,9 @@ class TestTheBestRun:
         assert claim is not None
         assert (claim.run_id, held(database, any_run)) == (any_run, [("cpu", 0)])
         assert take(database, worker) is None
+        running = _running(database, holder)
         with database.write() as session:
-            lifecycle.finish(session, *_running(database, holder))
+            lifecycle.finish(session, *running)
         claim = take(database, worker)
         assert (claim and claim.run_id, held(database, single)) == (pair, [])
 

@@ -1,16 +1,18 @@
 import math
 import threading
+import time
+from datetime import UTC, datetime
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
+from sqlalchemy import make_url, text
 
 from backend.contract import Phase, Progress, RunStatus
-from backend.db import clock, epochs, events, lifecycle, migrate, runs
-from backend.db.engine import Database, build_engine
-from backend.db.models import Base, Epoch, RunEvent
+from backend.db import clock, epochs, events, lifecycle, runs
+from backend.db.engine import Database
+from backend.db.models import Epoch, RunEvent
 from backend.errors import AttemptSuperseded, RunNotFound, StepNotAllowed
 from tests.builders import add_run, epoch_report, start_run
+from tests.services import PostgresServer
 
 
 class TestAppend:
@@ -63,13 +65,26 @@ class TestAppend:
             assert row.non_finite == {"train_cost": "NaN", "test_cost": "Infinity", "test_accuracy": "-Infinity"}
 
 
+def follow(database: Database, cursor: int, done: threading.Event, seen: list[int]) -> None:
+    """Read on by the last number, as the event stream does, until the writers are done and nothing is left."""
+    while True:
+        last_look = done.is_set()
+        with database.read() as session:
+            entries = events.after(session, cursor, 1000)
+        if entries:
+            seen.extend(entry.seq for entry in entries)
+            cursor = entries[-1].seq
+        elif last_look:
+            return
+
+
 class TestTheStream:
     def test_numbers_follow_commits(self, database: Database) -> None:
         """Six writers at once give consecutive numbers, and a reader who goes on by the last number misses none."""
         run_ids = [add_run(database) for _ in range(6)]
         claims = [start_run(database, run_id) for run_id in run_ids]
         with database.read() as session:
-            cursor = start = events.last_seq(session)
+            start = events.last_seq(session)
         seen: list[int] = []
         done = threading.Event()
 
@@ -78,20 +93,8 @@ class TestTheStream:
                 with database.write() as session:
                     epochs.append(session, run_ids[place], claims[place].attempt, epoch_report(epoch))
 
-        def read() -> None:
-            nonlocal cursor
-            while True:
-                last_look = done.is_set()
-                with database.read() as session:
-                    entries = events.after(session, cursor, 1000)
-                if entries:
-                    seen.extend(entry.seq for entry in entries)
-                    cursor = entries[-1].seq
-                elif last_look:
-                    return
-
         writers = [threading.Thread(target=write, args=(place,)) for place in range(6)]
-        reader = threading.Thread(target=read)
+        reader = threading.Thread(target=follow, args=(database, start, done, seen))
         for thread in [*writers, reader]:
             thread.start()
         for thread in writers:
@@ -99,6 +102,41 @@ class TestTheStream:
         done.set()
         reader.join()
         assert seen == list(range(start + 1, start + 61))
+
+    def test_numbers_follow_commits_of_every_kind(self, database: Database) -> None:
+        """Launches, steps, epochs and notes of slow and quick writers at once are read once each and in order."""
+        run_ids = [add_run(database, f"run {number}", epochs=100) for number in range(4)]
+        claims = [start_run(database, run_id) for run_id in run_ids]
+        with database.read() as session:
+            start = events.last_seq(session)
+
+        def train(place: int) -> None:
+            for epoch in range(8):
+                with database.write() as session:
+                    epochs.append(session, run_ids[place], claims[place].attempt, epoch_report(epoch))
+                    if place == 0:
+                        time.sleep(0.005)  # holds its number while others want the next
+
+        def steer() -> None:
+            for number in range(8):
+                run_id = add_run(database, f"late {number}")
+                with database.write() as session:
+                    events.add_note(session, run_id, "slow")
+                    time.sleep(0.005)
+                    lifecycle.ask_stop(session, run_id)
+
+        done = threading.Event()
+        seen: list[int] = []
+        reader = threading.Thread(target=follow, args=(database, start, done, seen))
+        writers = [threading.Thread(target=train, args=(place,)) for place in range(4)]
+        writers += [threading.Thread(target=steer) for _ in range(2)]
+        for thread in [*writers, reader]:
+            thread.start()
+        for thread in writers:
+            thread.join()
+        done.set()
+        reader.join()
+        assert seen == list(range(start + 1, start + 1 + 4 * 8 + 2 * 8 * 3))
 
     def test_a_rolled_back_event_leaves_no_hole_that_hides_others(self, database: Database) -> None:
         """A transaction that fails takes its number back."""
@@ -180,18 +218,34 @@ class TestTrash:
         assert add_run(database) > run_id
 
 
-class TestMigrations:
-    def test_give_the_tables_of_the_models(self, database: Database) -> None:
-        """A migrated database and the models differ in nothing that Alembic can see."""
-        assert migrate.is_current(database.url)
-        engine = build_engine(database.url)
-        with engine.connect() as connection:
-            assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
-        engine.dispose()
+class TestTheClock:
+    def test_of_leases_is_the_database_servers(self, postgres: PostgresServer) -> None:
+        """Where the server's clock is an hour ahead of this host's, a lease ends by the server's."""
+        url = postgres.emptied_database()
+        database = Database(url)
+        ahead = "CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS "
+        ahead += "$$ SELECT pg_catalog.clock_timestamp() + interval '1 hour' $$"
+        try:
+            with database.write() as session:
+                session.execute(text(ahead))
+                # Looked up before the built-in one, as if the server's clock were wrong.
+                session.execute(text(f"ALTER DATABASE {make_url(url).database} SET search_path = public, pg_catalog"))
+            database.close()
+            claim = start_run(database, add_run(database), lease_s=60)
+            with database.read() as session:
+                run = runs.load(session, claim.run_id)
+            assert run.lease_until is not None
+            left_s = (run.lease_until - datetime.now(UTC)).total_seconds()
+            assert 3600 < left_s < 3600 + 61
+        finally:
+            with database.write() as session:
+                session.execute(text("DROP FUNCTION public.clock_timestamp()"))
+                session.execute(text(f"ALTER DATABASE {make_url(url).database} RESET search_path"))
+            database.close()
 
-    def test_can_be_run_again(self, database: Database) -> None:
-        """Migrating what is up to date changes nothing."""
-        run_id = add_run(database)
-        migrate.upgrade(database.url)
+    def test_goes_on_within_a_transaction(self, database: Database) -> None:
+        """A transaction that waited for its turn does not date its events before those that it waited for."""
         with database.read() as session:
-            assert runs.load(session, run_id).id == run_id
+            first = clock.now(session)
+            time.sleep(0.01)
+            assert clock.now(session) > first

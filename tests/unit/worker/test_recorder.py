@@ -1,13 +1,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from backend.contract import CheckpointFile, EpochReport, Phase, Progress, RunStatus, Stopped
-from backend.db import checkpoints, epochs, layer_stats, lifecycle, migrate, runs
+from backend.db import checkpoints, epochs, layer_stats, lifecycle, runs
 from backend.db.engine import Database
 from backend.errors import AttemptSuperseded
 from tests.builders import add_run, claim_run, epoch_report, measurements, start_run
@@ -43,11 +42,9 @@ class NewsBoard:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[FaultyDatabase]:
-    """A real SQLite database that can be made to fail."""
-    url = f"sqlite:///{tmp_path / 'lab.sqlite3'}"
-    migrate.upgrade(url)
-    database = FaultyDatabase(url)
+def database(database_url: str) -> Iterator[FaultyDatabase]:
+    """A real database, of either kind, that can be made to fail."""
+    database = FaultyDatabase(database_url)
     yield database
     database.close()
 
