@@ -51,6 +51,12 @@ faults:  ## Break everything on purpose, for some twenty minutes; the same once 
 	$(call install,requirements-dev.lock)
 	@exec $(BIN)/python -m pytest tests/faults --long $(ARGS)
 
+.PHONY: backup
+backup:  ## Copy database, checkpoints and logs, also while the service runs: make backup TO=folder
+	$(if $(TO),,$(error Say where the copy goes: make backup TO=folder))
+	$(call install,requirements.lock)
+	@exec $(BIN)/python -m backend.backup "$(TO)"
+
 .PHONY: results
 results:  ## Train the published experiments on the data in a folder: make results DATA=folder
 	$(if $(DATA),,$(error Say where the data sets are: make results DATA=folder))
@@ -75,12 +81,13 @@ COMPILE = $(COMPILE_GROUP) pyproject.toml
 COMPILE_BENCHMARK = UV_FIND_LINKS="$${UV_FIND_LINKS-$$PIP_FIND_LINKS}" $(COMPILE_GROUP) --group benchmark
 
 .PHONY: lock
-lock:  ## Write the four lock files anew from pyproject.toml; newer versions: make lock ARGS=--upgrade
+lock:  ## Write the five lock files anew from pyproject.toml; newer versions: make lock ARGS=--upgrade
 	$(call python,-m venv $(VENV)/uv)
 	@$(VENV)/uv/bin/python -m pip --quiet --disable-pip-version-check install uv
 	$(COMPILE) $(ARGS) --extra worker --extra embedded --output-file requirements.lock
 	$(COMPILE) $(ARGS) --extra worker --extra embedded --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	$(COMPILE) $(ARGS) --constraint requirements.lock --output-file requirements-backend.lock
+	$(COMPILE) $(ARGS) --extra worker --extra gpu --constraint requirements.lock --output-file requirements-gpu.lock
 	$(COMPILE_BENCHMARK) $(ARGS) --output-file requirements-benchmark.lock
 
 .PHONY: clean

@@ -21,7 +21,7 @@ TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = YAML(typ="safe", pure=True).load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DATABASES = {"postgres", "redis"}
-DOCKERFILES = ("backend/Dockerfile", "worker/Dockerfile")
+DOCKERFILES = ("backend/Dockerfile", "worker/Dockerfile", "worker/Dockerfile.gpu")
 
 
 def instructions(dockerfile: str) -> list[tuple[str, str]]:
@@ -41,8 +41,10 @@ class TestCompose:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def test_it_starts_the_whole_service(self) -> None:
-        """Page, worker, database and broker, and a step that migrates once."""
-        assert set(SERVICES) == {"postgres", "redis", "migrate", "backend", "worker"}
+        """Page, worker, database and broker, a step that migrates once, and where asked for, a worker with GPUs."""
+        asked_for = {name for name, service in SERVICES.items() if "profiles" in service}
+        assert asked_for == {"worker-gpu"}
+        assert set(SERVICES) - asked_for == {"postgres", "redis", "migrate", "backend", "worker"}
         assert SERVICES["migrate"]["restart"] == "no"
 
     def test_every_lasting_service_tells_its_health(self) -> None:
@@ -52,7 +54,7 @@ class TestCompose:
     def test_the_order_of_the_start(self) -> None:
         """The migration waits for healthy databases, page and worker wait for the migration."""
         assert SERVICES["migrate"]["depends_on"] == {name: {"condition": "service_healthy"} for name in DATABASES}
-        for name in ("backend", "worker"):
+        for name in ("backend", "worker", "worker-gpu"):
             assert SERVICES[name]["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
 
     @pytest.mark.parametrize("secret", ["POSTGRES_PASSWORD", "REDIS_PASSWORD", "LAB_TOKEN"])
@@ -81,6 +83,8 @@ class TestCompose:
                 users += [rest for word, rest in instructions(service["build"]["dockerfile"]) if word == "USER"]
             assert users, name
             assert not {"root", "0"} & set(users)
+            assert service["read_only"] is True
+            assert any(mount.startswith("/tmp:") for mount in service["tmpfs"])
             assert service["cap_drop"] == ["ALL"]
             assert service["security_opt"] == ["no-new-privileges:true"]
 
@@ -90,6 +94,17 @@ class TestCompose:
         assert set(mounts["backend"]) == set(mounts["worker"]) == {"data:/data"}
         named = {mount.split(":")[0] for service in mounts.values() for mount in service}
         assert named == set(COMPOSE["volumes"])
+
+    def test_a_gpu_worker_reserves_the_gpus(self) -> None:
+        """The worker with GPUs asks the engine for all of them, and is in all else the worker."""
+        worker, gpu = SERVICES["worker"], SERVICES["worker-gpu"]
+        (device,) = gpu["deploy"]["resources"]["reservations"]["devices"]
+        assert device == {"driver": "nvidia", "count": "all", "capabilities": ["gpu"]}
+        own = {"profiles", "image", "build", "deploy", "environment"}
+        assert {key: value for key, value in gpu.items() if key not in own} == {
+            key: value for key, value in worker.items() if key not in own
+        }
+        assert worker["environment"].items() <= gpu["environment"].items()
 
     def test_every_setting_is_one(self) -> None:
         """Each LAB_ variable that the file names is a field of the settings."""
@@ -158,11 +173,24 @@ class TestDockerfiles:
         assert ("COPY", "requirements-backend.lock ./") in instructions("backend/Dockerfile")
         assert re.search(r"^(tensorflow|keras|scikit-learn)==", lock, re.MULTILINE) is None
 
-    def test_both_images_share_one_user(self) -> None:
+    def test_the_gpu_workers_image_differs_in_its_packages_only(self) -> None:
+        """Both workers' images are made alike; the one for GPUs has NVIDIA's libraries."""
+        cpu, gpu = ((ROOT / name).read_text() for name in DOCKERFILES[1:])
+        assert cpu.split("FROM")[1].replace("requirements.lock", "requirements-gpu.lock") == gpu.split("FROM")[1]
+        versions = re.compile(r"^([a-z0-9-]+)==(\S+)", re.MULTILINE)
+        cpu_lock, gpu_lock = (
+            dict(versions.findall((ROOT / f"requirements{kind}.lock").read_text())) for kind in ("", "-gpu")
+        )
+        shared = cpu_lock.keys() & gpu_lock.keys()
+        assert {name: cpu_lock[name] for name in shared} == {name: gpu_lock[name] for name in shared}
+        assert gpu_lock.keys() >= {"tensorflow", "nvidia-cudnn-cu12"}
+        assert not any(name.startswith("nvidia") for name in cpu_lock)
+
+    def test_all_images_share_one_user(self) -> None:
         """Page and worker write into one volume, so their user has one number."""
         made = [rest for name in DOCKERFILES for word, rest in instructions(name) if "useradd" in rest]
-        assert len(made) == 2
-        assert made[0] == made[1]
+        assert len(made) == len(DOCKERFILES)
+        assert len(set(made)) == 1
 
     def test_the_page_is_served_as_by_make_run(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The container's command is that of the launcher, at the container's address."""
