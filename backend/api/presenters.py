@@ -151,7 +151,10 @@ def progress_info(run: Run) -> ProgressInfo | None:
         return None
     progress, config = run.progress, TrainConfig.model_validate(run.config)
     phase, batches = Phase(progress["phase"]), max(1, progress["batches"])
-    part = {Phase.TRAINING: progress["batch"] / batches, Phase.TESTING: 1.0}.get(phase, 0.0)
+    # What is measured before a run's first epoch comes before its batches, all other measuring comes after them.
+    measuring = 1.0 if run.epochs_done > run.start_epoch else 0.0
+    parts = {Phase.TRAINING: progress["batch"] / batches, Phase.TESTING: 1.0, Phase.MEASURING: measuring}
+    part = parts.get(phase, 0.0)
     epochs_left = config.epochs - progress["epoch"] - part
     epoch_seconds = run.epoch_seconds or _epoch_seconds(config, progress["images_per_second"])
     return ProgressInfo(
