@@ -9,8 +9,11 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from backend import __version__
 from backend.api import (
     catalog,
+    compare_figures,
+    comparisons,
     datasets,
     error_table,
+    exports,
     figures,
     measurements,
     pages,
@@ -20,6 +23,7 @@ from backend.api import (
     service,
     steering,
     stream,
+    views,
 )
 from backend.api.error_table import problem
 from backend.api.schemas.base import ErrorAnswer
@@ -32,6 +36,7 @@ from backend.maintenance import Maintenance
 from backend.notifier import ChangeListener, RedisNotifier
 from backend.queue import CeleryQueue
 from backend.reaper import Reaper
+from backend.series import SeriesCache
 from backend.settings import Settings
 from backend.submission import LaunchOrder, Submission
 
@@ -74,10 +79,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         openapi_url="/api/openapi.json",
     )
-    app.state.lab = Lab(settings, database, notifier, submission, feed, access)
+    app.state.lab = Lab(settings, database, notifier, submission, feed, access, SeriesCache())
     error_table.install(app)
     api = APIRouter(prefix="/api", responses={422: {"model": ErrorAnswer}})
-    for module in (runs, steering, queue, results, measurements, figures, stream, catalog, datasets, service):
+    # compare_figures stands before figures, which answers for every name.
+    compared = (comparisons, exports, views, compare_figures)
+    for module in (
+        *(runs, steering, queue, results, measurements, *compared, figures, stream, catalog, datasets, service),
+    ):
         api.include_router(module.router)
     app.include_router(api)
     pages.install(app)

@@ -7,6 +7,7 @@ from backend.api.trust import Access
 from backend.db.engine import Database
 from backend.feed import Feed
 from backend.notifier import RedisNotifier
+from backend.series import SeriesCache
 from backend.settings import Settings
 from backend.submission import Submission
 
@@ -21,6 +22,7 @@ class Lab:
     submission: Submission
     feed: Feed
     access: Access | None
+    series: SeriesCache
 
 
 def _lab(request: Request) -> Lab:

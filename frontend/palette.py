@@ -40,6 +40,7 @@ _WARM = (
     ("#6F4A01", "#FFCA7B"),
     ("#9C3F00", "#FF9A66"),
 )
+FAMILY_SIZE = len(_COOL)
 _FAMILIES = {Backprop.MANUAL: ("circle", _COOL), Backprop.DILATED: ("diamond", _WARM)}
 
 

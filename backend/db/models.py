@@ -240,3 +240,15 @@ class RunEvent(Base):
     to_status: Mapped[RunStatus | None]
     attempt: Mapped[int]
     note: Mapped[str | None] = mapped_column(Text)
+
+
+class View(Base):
+    """A state of the compare page that somebody has named."""
+
+    __tablename__ = "view"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    state: Mapped[str] = mapped_column(Text)  # the address's query string
+    created_at: Mapped[datetime]
+    changed_at: Mapped[datetime]

@@ -13,7 +13,7 @@ from frontend.charts import (
     accuracy_figure,
     cost_figure,
 )
-from frontend.charts.curves import MAX_DIRECT_LABELS, MAX_MARKS, MAX_MARKS_OF_MANY
+from frontend.charts.traces import MAX_DIRECT_LABELS, MAX_MARKS, MAX_MARKS_OF_MANY
 from frontend.palette import DARK_SURFACE, LIGHT_SURFACE, TEXT_CONTRAST, contrast, run_style
 
 SHORT = (0.1, 0.5, 0.9)

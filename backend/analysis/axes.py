@@ -1,0 +1,40 @@
+"""What a curve is drawn over."""
+
+import numpy as np
+
+from backend.analysis.curves import Floats, RunCurves, X
+from backend.contract import DATASETS, DatasetName
+
+_TITLES: dict[X, str] = {
+    "epoch": "epoch",
+    "step": "step",
+    "time": "time of training and testing, s",
+    "wall": "time of day (UTC)",
+}
+
+
+def x_title(kind: X) -> str:
+    """The axis title, with its unit."""
+    return _TITLES[kind]
+
+
+def x_values(run: RunCurves, kind: X) -> Floats:
+    """Where the results of each epoch stand: [points].
+
+    epoch: finished epochs, so the results of epoch 0 stand at 1. step: updates made by then, batches an epoch times
+    epochs. time: seconds since the run's start, summed over its epochs: waits, pauses and lost attempts are not in it,
+    and a branch counts its own. wall: seconds since 1970 UTC.
+    """
+    finished = run.epochs.astype(np.float64) + 1
+    if kind == "epoch":
+        return finished
+    if kind == "step":
+        return finished * _batches(run)
+    if kind == "wall":
+        return run.wall
+    return np.cumsum(run.columns["epoch_seconds"])
+
+
+def _batches(run: RunCurves) -> int:
+    images = run.config.get("train_images") or DATASETS[DatasetName(run.config["dataset"])].train_images
+    return int(images) // int(run.config["batch_size"])
