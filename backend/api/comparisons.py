@@ -19,6 +19,7 @@ from backend.api.schemas.comparisons import (
 )
 from backend.api.selection import Selection, select
 from backend.dependencies import LabDep
+from frontend.labels import short_names
 
 router = APIRouter(prefix="/comparisons", tags=["comparisons"])
 
@@ -40,7 +41,7 @@ def comparison(selection: Selection) -> Comparison:
     """A selection as the API tells it."""
     runs, query = selection.runs, selection.query
     configs = [used_config(run.config) for run in runs]
-    differing = differing_fields(configs)
+    differing, labels = differing_fields(configs), short_names([run.name for run in runs])
     pair = selection.pair
     found = selection.verdict
     group_of = {run.run_id: group.key for group in selection.groups for run in group.runs}
@@ -56,8 +57,8 @@ def comparison(selection: Selection) -> Comparison:
         differing=differing,
         same={name: value for name, value in configs[0].items() if name not in differing} if configs else {},
         runs=[
-            _run(selection, run, config, differing, group_of[run.run_id], base_value)
-            for run, config in zip(runs, configs, strict=True)
+            _run(selection, run, label, config, differing, group_of[run.run_id], base_value)
+            for run, label, config in zip(runs, labels, configs, strict=True)
         ],
         groups=[_group(selection, group, base_center) for group in selection.groups],
         verdict=None if found is None or pair is None else _verdict(found, *pair),
@@ -67,6 +68,7 @@ def comparison(selection: Selection) -> Comparison:
 def _run(
     selection: Selection,
     run: RunCurves,
+    label: str,
     config: dict[str, Any],
     differing: list[str],
     group: str,
@@ -76,6 +78,7 @@ def _run(
     return ComparedRun(
         id=run.run_id,
         name=run.name,
+        label=label,
         status=selection.statuses[run.run_id],
         group=group,
         seed=run.seed,

@@ -102,6 +102,7 @@ class ComparedRun(Answer):
 
     id: int
     name: str
+    label: str = Field(description="The name, as short as still tells it from the others'.")
     status: RunStatus
     group: str | None
     seed: int

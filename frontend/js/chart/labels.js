@@ -27,12 +27,11 @@ export class Labels {
   take(annotations, lines) {
     const found = annotations.filter(({ name }) => name?.startsWith("label:"))
     this.#labels = found.map(({ name, text, font }) => {
-      const [, id, metric] = name.split(":")
-      const runId = Number(id)
+      const [, owner, metric] = name.split(":")
       const element = h("button", { type: "button", class: "chart-label", vars: { color: font.color } }, plain(text))
-      element.addEventListener("click", () => this.#toggle(runId, found.length === lines ? metric : null))
-      this.#emphasis.offer(element, runId)
-      return { runId, metric, element }
+      element.addEventListener("click", () => this.#toggle(owner, found.length === lines ? metric : null))
+      this.#emphasis.offer(element, owner)
+      return { owner, metric, element }
     })
     this.#room = 0
     this.#layer.replaceChildren(...this.#labels.map(({ element }) => element))
@@ -61,11 +60,11 @@ export class Labels {
     this.#layer.hidden = false
     const { xaxis, yaxis } = plot._fullLayout
     const shown = this.#labels.filter((label) => {
-      const line = findLine(label.runId, label.metric)
+      const line = findLine(label.owner, label.metric)
       const last = line ? line.y.findLastIndex((value) => value !== null) : -1
       const isHidden = last >= 0 && line.visible === false
-      label.x = last < 0 ? NaN : xaxis.l2p(line.x[last])
-      label.y = last < 0 ? NaN : yaxis.l2p(line.y[last])
+      label.x = last < 0 ? NaN : xaxis.d2p(line.x[last])
+      label.y = last < 0 ? NaN : yaxis.d2p(line.y[last])
       // The axis no longer makes room for a line that is hidden; its label is the way back.
       if (isHidden) label.y = Math.min(Math.max(label.y, 0), yaxis._length)
       const isInside = label.x >= -1 && label.x <= xaxis._length + 1 && label.y >= -1 && label.y <= yaxis._length + 1

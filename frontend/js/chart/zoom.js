@@ -26,16 +26,18 @@ export class Zoom {
     })
   }
 
-  /** Writes the axes into a layout: those of runs of `total` epochs, or what is zoomed into. */
+  /** Writes the axes into a layout: those of runs of `total` epochs (null: not over epochs), or what is zoomed into. */
   apply(layout, total, done) {
     layout.uirevision = this.#revision
     if (this.#ranges === null) {
-      Object.assign(layout.xaxis, epochAxis(total, done))
+      if (total === null) Object.assign(layout.xaxis, { range: undefined, autorange: true })
+      else Object.assign(layout.xaxis, epochAxis(total, done))
       // Plotly writes into the layout that it is given: a range of a zoom that was left would stay.
       Object.assign(layout.yaxis, { range: undefined, autorange: true })
     } else {
       const { x, y } = this.#ranges
-      Object.assign(layout.xaxis, { range: [...x], autorange: false, dtick: tickStep(x[1] - x[0]) })
+      Object.assign(layout.xaxis, { range: [...x], autorange: false })
+      if (total !== null) layout.xaxis.dtick = tickStep(x[1] - x[0])
       Object.assign(layout.yaxis, { range: [...y], autorange: false })
     }
   }

@@ -4,56 +4,70 @@ import { h } from "../core/dom.js"
 import { remember } from "../core/router.js"
 import { store } from "../core/store.js"
 import { problem } from "../ui/problem.js"
+import { ComparedChart } from "./card.js"
+import { Controls } from "./controls.js"
+import { exportMenu, viewsMenu } from "./menu.js"
 import { runPicker } from "./picker.js"
-import { publishedChoice } from "./published.js"
-import { splitToggles } from "./splits.js"
 import { CompareTable } from "./table.js"
+import { VerdictCard } from "./verdict.js"
+import { addressOf, comparisonQuery, fullQuery, linesQuery, viewOf } from "./view.js"
 
 const MOST = 100 // runs in one figure
+const RENEW_EVERY = 1_000 // milliseconds; how often the numbers are asked for while runs go on
+const RELATIONS = { scatter: "A field against a result", parallel: "All that differs", pareto: "Speed against accuracy" }
+const OF_LINES = ["group_by", "statistic", "band", "members", "x", "log", "smoothing", "splits", "references"]
 
-/** Runs over each other: curves, what differs between them, and what came of it. All of it is in the address. */
+/** Runs over each other: curves, a verdict, what differs between them, and what came of it. All of it is in the address. */
 export function comparePage({ root, query, signal }) {
   new ComparePage(root, query, signal).load()
   return "Compare"
 }
 
 class ComparePage {
+  #view
   #ids
-  #splits
-  #published
   #signal
   #charts
-  #pair
+  #difference
+  #relation
+  #verdict
+  #controls
+  #table
   #runs = []
   #limit = ""
-  #table
+  #timer = 0
+  #isStale = false
+  #isAsking = false
+  #layout
   #body = h("div", { class: "compare-body" })
   #notice = h("div", { class: "compare-notice" })
 
   constructor(root, query, signal) {
-    const ids = (query.get("runs") ?? "").split(",").filter((id) => /^\d+$/.test(id)).map(Number)
-    const asked = [...new Set(ids)]
+    this.#view = viewOf(query)
+    if (query.get("published")) this.#view.references = query.get("published")
+    const asked = [...new Set(this.#view.runs.split(",").filter((id) => /^\d+$/.test(id)).map(Number))]
     this.#ids = asked.slice(0, MOST)
     if (asked.length > MOST) this.#limit = `A comparison shows ${MOST} runs at most: of the ${asked.length} that were chosen, these are the first.`
-    const splits = (query.get("splits") ?? "test,train").split(",").filter((split) => ["test", "train"].includes(split))
-    this.#splits = splits.length ? splits : ["test"]
-    this.#published = /^[a-z0-9-]*$/.test(query.get("published") ?? "") ? (query.get("published") ?? "") : ""
     this.#signal = signal
     this.#charts = [new ChartHost("accuracy", "Accuracy", signal), new ChartHost("cost", "Cost", signal)]
-    this.#pair = h("div", { class: "chart-pair" }, this.#charts.map(({ element }) => element))
-    this.#table = new CompareTable(signal, (id) => this.#remove(id), (id) => this.#charts.forEach((chart) => chart.emphasize(id)))
-    const head = h("div", { class: "page-head" }, h("h1", {}, "Compare"), runPicker(signal, () => this.#ids, (run) => this.#add(run)), h("span", { class: "header-space" }), publishedChoice(this.#published, signal, (name) => this.#publish(name)), splitToggles(this.#splits, (splits) => this.#show(splits)))
-    root.append(head, this.#notice, this.#body)
-    store.listen(signal, ({ kind, id }) => {
-      if (kind === "removed" && this.#ids.includes(id)) this.#remove(id)
-      else if (["run", "epoch"].includes(kind) && this.#ids.includes(id)) this.#table.update()
-    })
+    this.#difference = new ComparedChart("difference", "Paired difference", signal)
+    this.#relation = new ComparedChart(this.#chart, "Runs as points", signal, this.#relationChoice())
+    this.#verdict = new VerdictCard((part) => this.#change(part))
+    this.#controls = new Controls(this.#view, signal, (part) => this.#change(part))
+    this.#table = new CompareTable({ remove: (id) => this.#remove(id), point: (owner) => this.#charts.forEach((chart) => chart.emphasize(owner)), base: (part) => this.#change(part) })
+    const results = h("div", { class: "compare-results" }, h("div", { class: "chart-pair" }, this.#charts.map(({ element }) => element)), this.#verdict.element, h("div", { class: "chart-pair compare-more" }, this.#difference.element, this.#relation.element), this.#table.element)
+    this.#layout = [this.#controls.element, results]
+    const menus = [viewsMenu(() => location.search.slice(1), signal), exportMenu(() => this.#query, () => this.#pictures(), signal)]
+    root.append(h("div", { class: "page-head" }, h("h1", {}, "Compare"), runPicker(signal, () => this.#ids, (run) => this.#add(run)), h("span", { class: "header-space" }), menus), this.#notice, this.#body)
+    signal.addEventListener("abort", () => clearTimeout(this.#timer))
+    store.listen(signal, (event) => this.#hear(event))
   }
 
   async load() {
-    if (this.#ids.length === 0) return this.#body.replaceChildren(empty())
+    if (this.#ids.length === 0 && !this.#view.filter) return this.#body.replaceChildren(empty())
     try {
-      const { runs } = await api.runs({ ids: this.#ids.join(","), limit: MOST }, this.#signal)
+      const query = this.#ids.length ? { ids: this.#ids.join(",") } : { filter: this.#view.filter }
+      const { runs } = await api.runs({ ...query, limit: MOST }, this.#signal)
       store.put(runs)
       this.#take(runs)
     } catch (error) {
@@ -61,8 +75,17 @@ class ComparePage {
     }
   }
 
+  get #query() {
+    return { ...fullQuery(this.#view), runs: this.#ids.join(",") }
+  }
+
+  get #chart() {
+    return this.#view.chart in RELATIONS ? this.#view.chart : "scatter"
+  }
+
   #take(runs) {
     const found = new Map(runs.map((run) => [run.id, run]))
+    if (this.#ids.length === 0) this.#ids = [...found.keys()].sort((one, other) => one - other)
     const lost = this.#ids.filter((id) => !found.has(id))
     const gone = lost.length ? `There is no run ${lost.join(", ")} (any more), or it is in the trash; the others are shown.` : ""
     this.#notice.replaceChildren(...[this.#limit, gone].filter(Boolean).map((text) => problem(text)))
@@ -74,9 +97,60 @@ class ComparePage {
   #draw() {
     this.#remember()
     if (this.#runs.length === 0) return this.#body.replaceChildren(empty())
-    if (!this.#pair.isConnected) this.#body.replaceChildren(this.#pair, this.#table.element)
-    for (const chart of this.#charts) chart.show(this.#runs, this.#splits, this.#published)
-    this.#table.show(this.#runs)
+    if (!this.#controls.element.isConnected) this.#body.replaceChildren(...this.#layout)
+    this.#drawLines()
+    this.#relation.show({ ...this.#query, fields: this.#view.fields }, this.#chart)
+    this.#compare()
+  }
+
+  #drawLines() {
+    for (const chart of this.#charts) chart.show(this.#runs, this.#view.splits.split(","), this.#view.references, linesQuery(this.#view))
+  }
+
+  #change(part) {
+    Object.assign(this.#view, part)
+    this.#remember()
+    if (this.#runs.length === 0) return
+    if (Object.keys(part).some((name) => OF_LINES.includes(name))) this.#drawLines()
+    if (Object.keys(part).some((name) => ["metric", "log"].includes(name))) this.#relation.show({ ...this.#query, fields: this.#view.fields }, this.#chart)
+    this.#compare()
+  }
+
+  /** Asks for the numbers; while an answer is awaited, or has just come, once more afterwards is enough. */
+  async #compare() {
+    if (this.#isAsking) return (this.#isStale = true)
+    clearTimeout(this.#timer)
+    this.#timer = 0
+    this.#isAsking = true
+    this.#isStale = false
+    try {
+      const comparison = await api.comparison({ ...comparisonQuery(this.#view), runs: this.#ids.join(",") }, this.#signal)
+      this.#controls.offer(comparison.differing)
+      this.#table.show(comparison, this.#view.group_by !== "")
+      this.#verdict.show(comparison)
+      const hasPairs = comparison.verdict !== null && comparison.verdict.pairs.length > 0
+      this.#difference.element.hidden = !hasPairs
+      if (hasPairs) this.#difference.show(this.#query)
+    } catch (error) {
+      if (!isAbort(error)) this.#notice.replaceChildren(problem(error.message, () => this.#compare()))
+    }
+    this.#isAsking = false
+    if (this.#signal.aborted) return
+    if (this.#isStale) return this.#compare()
+    this.#timer = setTimeout(() => {
+      this.#timer = 0
+      if (this.#isStale) this.#compare()
+    }, RENEW_EVERY)
+  }
+
+  #hear({ kind, id }) {
+    if (!this.#ids.includes(id)) return
+    if (kind === "removed") return this.#remove(id)
+    if (kind === "run" || kind === "epoch") this.#table.update()
+    if (kind !== "epoch") return
+    this.#relation.renew()
+    this.#isStale = true
+    if (this.#timer === 0 && !this.#isAsking) this.#compare()
   }
 
   #add(run) {
@@ -93,19 +167,27 @@ class ComparePage {
     this.#draw()
   }
 
-  #show(splits) {
-    this.#splits = splits
-    this.#remember()
-    for (const chart of this.#charts) if (this.#runs.length) chart.show(this.#runs, splits, this.#published)
+  #relationChoice() {
+    const select = h("select", { class: "select relation", "aria-label": "Chart of runs", "data-testid": "relation" }, Object.entries(RELATIONS).map(([name, title]) => h("option", { value: name }, title)))
+    select.value = this.#chart
+    select.addEventListener("change", () => {
+      this.#view.chart = select.value
+      this.#view.fields = ""
+      this.#remember()
+      this.#relation.show(this.#query, select.value)
+    })
+    return select
   }
 
-  #publish(name) {
-    this.#published = name
-    this.#show(this.#splits)
+  #pictures() {
+    const [accuracy, cost] = this.#charts
+    const difference = this.#difference.element.hidden ? [] : [["difference", "Paired difference", this.#difference]]
+    return [["accuracy", "Accuracy", accuracy], ["cost", "Cost", cost], ...difference, [this.#chart, RELATIONS[this.#chart], this.#relation]]
   }
 
   #remember() {
-    remember({ runs: this.#ids.join(","), splits: this.#splits.length === 2 ? "" : this.#splits.join(","), published: this.#published })
+    this.#view.runs = this.#view.filter ? "" : this.#ids.join(",")
+    remember(addressOf(this.#view))
   }
 }
 

@@ -1,86 +1,134 @@
-import { api } from "../core/api.js"
-import { h, setText } from "../core/dom.js"
-import { EpochFollower, epochsOf } from "../core/follower.js"
+import { h, setAttribute, setText } from "../core/dom.js"
 import { configValue, cost, percent, words } from "../core/format.js"
 import { store } from "../core/store.js"
 import { glyph } from "../ui/glyph.js"
 import { icon } from "../ui/icons.js"
 import { stateMark } from "../ui/state.js"
 
-const RESULTS = ["epochs done", "last test, %", "best test, %", "at epoch", "last train, %", "test cost, nats"]
-
-/** Every run with only what differs between the configurations, and what came of it. */
+/**
+ * Runs, or groups and their runs: only what differs between the configurations, and what came of them. Numbers are
+ * those of the comparison that the service made; states and counts of epochs follow the stream.
+ */
 export class CompareTable {
-  element = h("section", { class: "card", "aria-label": "Runs: what differs, and results", "data-testid": "differences" })
+  element = h("section", { class: "card", "aria-label": "What differs, and results", "data-testid": "differences" })
 
-  #signal
   #remove
   #point
+  #base
   #rows = new Map()
-  #curves = new Map() // of test accuracy by run: where the best one was
+  #shape = ""
 
-  /** `point` hears which row the pointer is on, or null. */
-  constructor(signal, remove, point) {
-    this.#signal = signal
+  /** `remove` takes a run out, `point` hears which row the pointer is on (or null), `base` which is the new baseline. */
+  constructor({ remove, point, base }) {
     this.#remove = remove
     this.#point = point
-    store.listen(signal, ({ kind, id, data }) => kind === "epoch" && this.#curves.get(id)?.follower.offer(data))
+    this.#base = base
   }
 
-  show(runs) {
-    const differing = differences(runs)
-    this.#rows = new Map(runs.map((run) => [run.id, this.#row(run, differing)]))
-    const groups = h("tr", {}, h("th", { scope: "col" }), differing.length ? h("th", { scope: "colgroup", colspan: differing.length, class: "group" }, "what differs") : null, h("th", { scope: "colgroup", colspan: RESULTS.length + 1, class: "group" }, "results"))
-    const heads = h("tr", {}, h("th", { scope: "col" }, "run"), differing.map((name, place) => h("th", { scope: "col", class: place ? "number" : "number first" }, words(name))), h("th", { scope: "col", class: "first" }, "state"), RESULTS.map((name) => h("th", { scope: "col", class: "number" }, name)))
-    const table = h("table", { class: "compare-table" }, h("thead", {}, groups, heads), h("tbody", {}, [...this.#rows.values()].map(({ element }) => element)))
-    const note = runs.length > 1 && differing.length === 0 ? h("p", { class: "muted card-body" }, "These runs have equal configurations.") : null
-    this.element.replaceChildren(h("div", { class: "card-head" }, h("h2", {}, runs.length > 1 ? "Runs" : "Run")), ...(note ? [note] : []), h("div", { class: "table-frame" }, table))
-    for (const run of runs) this.#follow(run)
+  /** Shows a comparison. Rows that are there stay, and only their words change. */
+  show(comparison, isGrouped) {
+    const { runs, groups, differing, metric, epoch } = comparison
+    const hasBase = runs.some(({ id }) => String(id) === comparison.baseline)
+    const shape = JSON.stringify([hasBase, runs.map(({ id, label }) => [id, label]), isGrouped && groups.map(({ key, label }) => [key, label]), differing, metric, epoch])
+    if (shape !== this.#shape) this.#build(comparison, isGrouped, hasBase)
+    this.#shape = shape
+    if (isGrouped) for (const group of groups) this.#rows.get(group.key)?.(group, comparison)
+    for (const run of runs) this.#rows.get(run.id)?.(run, comparison)
     this.update()
   }
 
+  /** Renews what the stream tells: names, states, epochs done. */
   update() {
-    for (const [id, row] of this.#rows) row.update(store.get(id), this.#curves.get(id)?.best)
+    for (const live of this.#rows.values()) live.follow?.()
   }
 
-  #row(run, differing) {
-    const state = stateMark(run)
-    const name = h("a", { href: `/runs/${run.id}`, class: "run-link cut" })
-    const results = RESULTS.map(() => h("td", { class: "number" }))
+  #build(comparison, isGrouped, hasBase) {
+    const { runs, groups, differing, metric, epoch, total } = comparison
+    this.#rows = new Map()
+    const unit = metric.endsWith("accuracy") ? ", %" : ", nats"
+    const difference = `difference${metric.endsWith("accuracy") ? ", points" : unit}`
+    const of = (last, best) => [`${last}${unit}`, `${best}${unit}`, `at epoch ${epoch ?? "–"}${unit}`]
+    const results = [...of("last", "best"), difference]
+    const ofRun = [`last${unit} · epoch`, `best${unit} · epoch`, `at epoch ${epoch ?? "–"}${unit}`, ...(hasBase ? [difference] : [])]
+    const number = (name, place) => h("th", { scope: "col", class: place ? "number" : "number first" }, name)
+    const parts = []
+    if (isGrouped) {
+      const head = h("tr", {}, ["group", "runs", ...results].map((name, place) => (place ? number(name, place - 1) : h("th", { scope: "col" }, name))))
+      const rows = groups.map((group) => this.#group(group))
+      parts.push(h("div", { class: "card-head" }, h("h2", {}, "Groups"), h("span", { class: "muted small" }, words(metric))), frame(head, rows))
+    }
+    const top = h("tr", {}, h("th", { scope: "col" }), differing.length ? h("th", { scope: "colgroup", colspan: differing.length, class: "group" }, "what differs") : null, h("th", { scope: "colgroup", colspan: 2, class: "group" }, "progress"), h("th", { scope: "colgroup", colspan: ofRun.length, class: "group" }, words(metric)))
+    const head = h("tr", {}, h("th", { scope: "col" }, "run"), differing.map((name, place) => number(words(name), place)), h("th", { scope: "col", class: "first" }, "state"), h("th", { scope: "col", class: "number" }, "epochs done"), ofRun.map(number))
+    const note = runs.length > 1 && differing.length === 0 ? h("p", { class: "muted card-body" }, "These runs have equal configurations.") : null
+    const more = total > runs.length ? h("span", { class: "muted small" }, `the newest ${runs.length} of ${total} that meet the filter`) : null
+    parts.push(h("div", { class: "card-head" }, h("h2", {}, runs.length === 1 ? "Run" : "Runs"), more), note, frame([top, head], runs.map((run) => this.#run(run, differing, ofRun.length))))
+    parts.push(h("p", { class: "muted small card-body" }, "last: each run's newest value. best: chosen among all its epochs, so it flatters long runs. at epoch: the same epoch for all."))
+    this.element.replaceChildren(...parts.filter(Boolean))
+  }
+
+  #group(group) {
+    const cells = Array.from({ length: 5 }, (_, place) => h("td", { class: place ? "number" : "number first" }))
+    const mark = h("button", { type: "button", class: "link-button small base-button", onclick: () => this.#base({ baseline: group.key }) }, "baseline")
+    const element = h("tr", { "data-group": group.key, onpointerenter: () => this.#point(group.key), onpointerleave: () => this.#point(null) }, h("th", { scope: "row" }, h("div", { class: "run-name" }, h("span", { class: "cut", title: group.label }, group.label), mark)), cells)
+    this.#rows.set(group.key, ({ runs, last, best, at, difference }, { metric, baseline }) => {
+      const texts = [String(runs.length), ...[last, best, at].map((value) => groupValue(value, metric)), signed(difference, metric)]
+      texts.forEach((text, place) => setText(cells[place], text))
+      setAttribute(mark, "aria-pressed", String(baseline === group.key))
+      setText(mark, baseline === group.key ? "is baseline" : "baseline")
+    })
+    return element
+  }
+
+  #run(run, differing, results) {
+    const known = store.get(run.id)
+    const state = known ? stateMark(known) : { element: h("span", {}, run.status), update: () => {} }
+    const name = h("a", { href: `/runs/${run.id}`, class: "run-link cut" }, run.label)
+    const done = h("td", { class: "number" })
+    const cells = Array.from({ length: results }, (_, place) => h("td", { class: place ? "number" : "number first" }))
+    const base = h("button", { type: "button", class: "link-button small base-button", onclick: () => this.#base({ baseline: String(run.id) }) }, "baseline")
     const remove = h("button", { type: "button", class: "button button-quiet button-small button-square", "aria-label": `Remove ${run.name} from the comparison`, title: "Remove from the comparison", onclick: () => this.#remove(run.id) }, icon("close"))
-    const values = differing.map((field, place) => h("td", { class: place ? "number" : "number first" }, isUsed(run, field) ? configValue(run.config[field], field) : "–"))
-    const element = h("tr", { "data-run": run.id, onpointerenter: () => this.#point(run.id), onpointerleave: () => this.#point(null) }, h("th", { scope: "row" }, h("div", { class: "run-name" }, glyph(run), name, remove)), values, h("td", { class: "first" }, state.element), results)
-    const update = (current, best) => {
+    const values = differing.map((field, place) => h("td", { class: place ? "number" : "number first" }, field in run.differs ? configValue(run.differs[field], field) : "–"))
+    const element = h("tr", { "data-run": run.id, onpointerenter: () => this.#point(run.id), onpointerleave: () => this.#point(null) }, h("th", { scope: "row" }, h("div", { class: "run-name" }, known ? glyph(known) : null, name, base, remove)), values, h("td", { class: "first" }, state.element), done, cells)
+    const update = ({ last, best, at, difference, non_finite }, { metric, baseline }) => {
+      const texts = [point(last, metric), point(best, metric), at === null ? "–" : value(at.value, metric), signed(difference, metric)]
+      if (non_finite) texts[0] += ` (${non_finite} not finite)`
+      cells.forEach((cell, place) => setText(cell, texts[place]))
+      setText(base, baseline === String(run.id) ? "is baseline" : "baseline")
+      setAttribute(base, "aria-pressed", String(baseline === String(run.id)))
+    }
+    update.follow = () => {
+      const current = store.get(run.id)
       if (!current) return
       state.update(current)
-      setText(name, current.name)
+      if (current.name !== run.name) setText(name, current.name)
       name.title = current.name
-      const texts = [`${current.epochs_done}/${current.config.epochs}`, percent(current.latest?.test_accuracy), percent(current.best_test_accuracy), best === undefined ? "–" : String(best + 1), percent(current.latest?.train_accuracy), cost(current.latest?.test_cost)]
-      results.forEach((cell, place) => setText(cell, texts[place]))
+      setText(done, `${current.epochs_done}/${current.config.epochs}`)
     }
-    return { element, update }
-  }
-
-  async #follow(run) {
-    if (this.#curves.has(run.id)) return
-    const curve = { best: undefined, value: -Infinity }
-    curve.follower = new EpochFollower(run.id, -1, (epochs) => {
-      for (const { epoch, test_accuracy } of epochs) if (test_accuracy !== null && test_accuracy > curve.value) Object.assign(curve, { best: epoch, value: test_accuracy })
-      this.update()
-    })
-    this.#curves.set(run.id, curve)
-    if (run.epochs_done === 0) return
-    const columns = await api.metrics(run.id, { names: "test_accuracy" }, this.#signal).catch(() => null)
-    if (columns) curve.follower.take(epochsOf(columns))
+    this.#rows.set(run.id, update)
+    return element
   }
 }
 
-/** The fields of the configuration that are not the same for all runs. */
-function differences(runs) {
-  const names = Object.keys(runs[0]?.config ?? {})
-  return names.filter((name) => new Set(runs.filter((run) => isUsed(run, name)).map(({ config }) => JSON.stringify(config[name]))).size > 1)
+function frame(head, rows) {
+  return h("div", { class: "table-frame" }, h("table", { class: "compare-table" }, h("thead", {}, head), h("tbody", {}, rows)))
 }
 
-function isUsed(run, field) {
-  return run.config.backprop === "dilated" || !field.startsWith("dilation_")
+function value(number, metric) {
+  return metric.endsWith("accuracy") ? percent(number) : cost(number)
+}
+
+function point(found, metric) {
+  return found === null ? "–" : `${value(found.value, metric)} · ${found.epoch}`
+}
+
+function groupValue({ value: center, low, high, n }, metric) {
+  if (center === null) return "–"
+  const band = low === null ? "" : ` (${value(low, metric)} to ${value(high, metric)})`
+  return `${value(center, metric)}${band}, n = ${n}`
+}
+
+function signed(difference, metric) {
+  if (difference === null) return "–"
+  const text = value(difference, metric)
+  return difference > 0 ? `+${text}` : text.replace("-", "−")
 }

@@ -1,3 +1,5 @@
+import { unpackFigure } from "./packed.js"
+
 /** What the service answered when it did not do as asked; `fields` names what was wrong with each field. */
 export class ApiError extends Error {
   constructor(status, { code, message, fields = [] }) {
@@ -29,7 +31,12 @@ export const api = {
   examples: (id, signal) => get(`/runs/${id}/examples`, {}, signal),
   exampleSteps: (id, epochsDone, signal) => get(`/runs/${id}/examples/${epochsDone}`, {}, signal),
   log: (id, signal) => get(`/runs/${id}/log`, {}, signal),
-  figure: (name, query, signal) => get(`/figures/${name}`, query, signal),
+  figure: async (name, query, signal) => unpackFigure(await get(`/figures/${name}`, query, signal)),
+  comparison: (query, signal) => get("/comparisons", query, signal),
+  views: (signal) => get("/views", {}, signal),
+  addView: (name, state) => send("POST", "/views", { name, state }),
+  changeView: (id, change) => send("PATCH", `/views/${id}`, change),
+  removeView: (id) => send("DELETE", `/views/${id}`),
   presets: (signal) => get("/presets", {}, signal),
   references: (signal) => get("/references", {}, signal),
   schema: (signal) => get("/schema", {}, signal),

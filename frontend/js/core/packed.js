@@ -1,0 +1,14 @@
+const KINDS = { f4: Float32Array, f8: Float64Array, i2: Int16Array, i4: Int32Array }
+
+/** A figure whose packed columns (`{dtype, bdata}`) are lists, null where a number is not finite. */
+export function unpackFigure(figure) {
+  for (const trace of figure.data ?? []) {
+    for (const name of ["x", "y"]) if (trace[name]?.bdata !== undefined) trace[name] = unpack(trace[name])
+  }
+  return figure
+}
+
+function unpack({ dtype, bdata }) {
+  const bytes = Uint8Array.from(atob(bdata), (letter) => letter.charCodeAt(0))
+  return Array.from(new KINDS[dtype](bytes.buffer), (value) => (Number.isFinite(value) ? value : null))
+}

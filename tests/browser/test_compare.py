@@ -1,0 +1,187 @@
+"""Laying runs over each other: groups with bands, a verdict, and the view in the address."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from backend.db import epochs
+from backend.db.engine import Database
+from tests.builders import add_run, epoch_report, start_run
+from tests.chromium import Chromium
+from tests.service import Service
+
+NASTY = "<img src=x onerror=alert(1)> =cmd() \u202eright to left"
+EPOCHS = 30
+
+
+Live = tuple[int, int, float]  # run id, attempt, how much better than the others
+
+
+def record(database: Database, run_id: int, attempt: int, first: int, last: int, gain: float) -> None:
+    """Epochs of a run, as a worker would store them."""
+    with database.write() as session:
+        for epoch in range(first, last):
+            report = epoch_report(epoch, test_accuracy=0.5 + gain + epoch / 100, train_accuracy=0.4 + epoch / 100)
+            epochs.append(session, run_id, attempt, report)
+
+
+@pytest.fixture(scope="module")
+def database(service: Service) -> Database:
+    return Database(f"sqlite:///{service.folder / 'lab.sqlite3'}")
+
+
+@pytest.fixture(scope="module")
+def runs(database: Database) -> list[Live]:
+    """Three seeds, manual and dilated, live: as workers would train them."""
+    made = []
+    for seed in range(3):
+        for backprop in ("manual", "dilated"):
+            gain = seed / 200 + (0.02 + seed / 900 if backprop == "dilated" else 0)
+            name = f"{NASTY} {backprop} seed {seed}"
+            run_id = add_run(database, name, seed=seed, backprop=backprop, epochs=400)
+            attempt = start_run(database, run_id, lease_s=3600).attempt
+            record(database, run_id, attempt, 0, EPOCHS, gain)
+            made.append((run_id, attempt, gain))
+    return made
+
+
+def address(runs: list[Live], more: str = "") -> str:
+    """The compare page of these runs."""
+    return f"/compare?runs={','.join(str(run_id) for run_id, *_ in runs)}{more}"
+
+
+def traces(page: Page, chart: str = "accuracy") -> list[dict[str, Any]]:
+    """The traces of a chart, as Plotly holds them."""
+    found: list[dict[str, Any]] = page.locator(f"[data-chart={chart}] .js-plotly-plot").evaluate(
+        "(plot) => plot.data.map(({meta, x, y, opacity, visible}) =>"
+        " ({meta, n: x.length, last: y.at(-1), opacity, visible}))"
+    )
+    return found
+
+
+def wait_until_drawn(page: Page, chart: str = "accuracy") -> None:
+    expect(page.locator(f"[data-chart={chart}][data-drawn] .js-plotly-plot")).to_be_visible(timeout=20_000)
+
+
+class TestTheComparePage:
+    def test_groups_seeds_and_says_who_is_better(self, chromium: Chromium, runs: list[Live]) -> None:
+        """All but the seed: two lines with bands, a verdict over three seeds, and a table of only what differs."""
+        page = chromium.page(address(runs))
+        wait_until_drawn(page)
+        page.get_by_test_id("group-by").select_option("all")
+        expect(page.locator("[data-chart=accuracy] .chart-label")).to_have_count(4)
+        roles = [next(name for name in ("band_of", "metric") if name in trace["meta"]) for trace in traces(page)]
+        assert sorted(roles) == ["band_of"] * 4 + ["metric"] * 4
+        verdict = page.get_by_test_id("verdict")
+        expect(verdict).to_contain_text("dilated is 2.11 points better than manual at epoch 30")
+        expect(verdict).to_contain_text("n = 3 seeds")
+        wait_until_drawn(page, "difference")
+        table = page.get_by_test_id("differences")
+        expect(table.locator("tr[data-group]")).to_have_count(2)
+        expect(table).to_contain_text("backprop")
+        assert "learning rate" not in table.inner_text()
+
+    def test_has_its_whole_state_in_the_address(self, chromium: Chromium, runs: list[Live]) -> None:
+        """What is chosen stands in the address, and the address alone shows it again; so does a named view."""
+        page = chromium.page(address(runs))
+        wait_until_drawn(page)
+        page.get_by_test_id("group-by").select_option("all")
+        page.get_by_test_id("band").select_option("range")
+        page.get_by_test_id("smoothing").select_option("mean")
+        page.get_by_test_id("x").select_option("step")
+        page.get_by_test_id("relation").select_option("parallel")
+        page.get_by_label("log y").check()
+        state = parse_qs(urlsplit(page.url).query)
+        chosen = {name: state[name][0] for name in ("group_by", "band", "smoothing", "x", "chart", "log")}
+        assert chosen == {
+            "group_by": "all",
+            "band": "range",
+            "smoothing": "mean:5",
+            "x": "step",
+            "chart": "parallel",
+            "log": "y",
+        }
+        page.get_by_test_id("views-menu").locator("summary").click()
+        page.get_by_label("Name of this view").fill("<b>mine</b>")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("link", name="<b>mine</b>")).to_be_visible()
+        page.goto(f"{chromium.service.url}/compare")
+        page.get_by_test_id("views-menu").locator("summary").click()
+        page.get_by_role("link", name="<b>mine</b>").click()
+        wait_until_drawn(page, "parallel")
+        assert page.get_by_test_id("smoothing").input_value() == "mean"
+        assert any("raw_of" in trace["meta"] for trace in traces(page))
+
+    def test_follows_live_runs_and_keeps_what_the_reader_did(
+        self, chromium: Chromium, database: Database, runs: list[Live]
+    ) -> None:
+        """New epochs reach grouped and single lines; zoom, hidden lines and a selected text survive them."""
+        page = chromium.page(address(runs, "&group_by=all&splits=test"))
+        single = chromium.page(address(runs[:2], "&splits=test"))
+        for shown in (page, single):
+            wait_until_drawn(shown)
+            shown.locator("[data-chart=accuracy] .chart-label").first.click()
+            shown.locator("[data-chart=accuracy] .js-plotly-plot").evaluate(
+                "(plot) => window.Plotly.relayout(plot, {'xaxis.range': [5, 20]})"
+            )
+            shown.evaluate("getSelection().selectAllChildren(document.querySelector('.verdict-sentence'))")
+        selected = page.evaluate("String(getSelection())")
+        assert "points better" in selected
+        for run_id, attempt, gain in runs:
+            record(database, run_id, attempt, EPOCHS, EPOCHS + 5, gain)
+        for shown in (page, single):
+            expect(shown.locator("[data-chart=accuracy] .chart-points")).to_have_text("all 70 points", timeout=20_000)
+            plot = shown.locator("[data-chart=accuracy] .js-plotly-plot")
+            assert plot.evaluate("(plot) => plot._fullLayout.xaxis.range") == [5, 20]
+            lines = [trace for trace in traces(shown) if "metric" in trace["meta"]]
+            assert sorted(trace["visible"] for trace in lines) == [False, True]
+        assert page.get_by_test_id("differences").get_by_text("35/400").count() == 6
+
+    def test_exports_data_pictures_and_a_report(self, chromium: Chromium, runs: list[Live], tmp_path: Path) -> None:
+        """Files hold what is shown; a picture is drawn under the content policy; the report needs no service."""
+        page = chromium.page(address(runs, "&group_by=all"))
+        wait_until_drawn(page)
+        wait_until_drawn(page, "difference")
+
+        def taken(name: str, role: str = "link") -> bytes:
+            menu = page.get_by_test_id("export-menu")
+            if menu.get_attribute("open") is None:
+                menu.locator("summary").click()
+            with page.expect_download() as download:
+                menu.get_by_role("link" if role == "link" else "button", name=name).click()
+            path = tmp_path / download.value.suggested_filename
+            download.value.save_as(path)
+            return path.read_bytes()
+
+        rows = list(csv.DictReader(io.StringIO(taken("CSV").decode("utf-8-sig"))))
+        assert {row["group"] for row in rows} == {"manual", "dilated"}
+        assert json.loads(taken("JSON"))["comparison"]["verdict"]["is_better"] is True
+        assert taken("Parquet").startswith(b"PAR1")
+        assert taken("Accuracy as PNG", "button").startswith(b"\x89PNG")
+        assert b"<svg" in taken("Cost as SVG", "button")
+        taken("Report")
+        asked: list[str] = []
+        report = page.context.browser.new_context(offline=True).new_page()  # type: ignore[union-attr]
+        report.on("request", lambda request: asked.append(request.url))
+        (file,) = tmp_path.glob("*.html")
+        report.goto(file.as_uri())
+        expect(report.locator("#chart-accuracy .scatterlayer .trace").first).to_be_visible()
+        assert all(url.startswith(("file:", "data:", "blob:")) for url in asked)
+        assert report.locator("img").count() == 0
+        assert NASTY in report.locator("table").last.inner_text()
+
+    def test_shows_what_users_typed_as_text(self, chromium: Chromium, runs: list[Live]) -> None:
+        """Markup, formulas and right-to-left text in names are letters on every chart, on a narrow page too."""
+        for chart in ("scatter", "parallel", "pareto"):
+            page = chromium.page(address(runs, f"&chart={chart}"), width=390, scheme="dark")
+            wait_until_drawn(page)
+            wait_until_drawn(page, chart)
+            page.locator(f"[data-chart={chart}]").get_by_role("button", name="Table").click()
+            assert page.locator("img").count() == 0
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
