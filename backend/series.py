@@ -51,6 +51,11 @@ class SeriesCache:
             self._trim()
             return result
 
+    def clear(self) -> None:
+        """Forget everything: the next reading is the first."""
+        with self._lock:
+            self._kept.clear()
+
     def _next(self, run_id: int) -> int:
         kept = self._kept.get(run_id)
         return int(kept.epochs[-1]) + 1 if kept is not None and len(kept.epochs) else 0

@@ -1,8 +1,12 @@
 """From rows to the API's answers."""
 
+import base64
+import math
+import sys
+from array import array
 from collections.abc import Mapping, Sequence
 
-from backend.api.schemas.results import CheckpointInfo, EpochInfo
+from backend.api.schemas.results import CheckpointInfo, EpochColumns, EpochInfo, Packed
 from backend.api.schemas.runs import (
     Action,
     Metrics,
@@ -18,6 +22,7 @@ from backend.contract import (
     DATASETS,
     FINAL_STATUSES,
     LIVE_STATUSES,
+    METRIC_NAMES,
     Phase,
     RunAudit,
     RunStatus,
@@ -193,6 +198,25 @@ def epoch_info(epoch: Epoch) -> EpochInfo:
         recorded_at=epoch.recorded_at,
         non_finite=epoch.non_finite,
     )
+
+
+def epoch_columns(epochs_: Sequence[Epoch]) -> EpochColumns:
+    """Many epochs, of one run or several, as columns: a fifth of the bytes."""
+    values = {name: [getattr(epoch, name) for epoch in epochs_] for name in (*METRIC_NAMES, "dilation_lambda")}
+    return EpochColumns(
+        run_ids=[epoch.run_id for epoch in epochs_],
+        epochs=[epoch.number for epoch in epochs_],
+        columns={name: _packed(column) for name, column in values.items()},
+        recorded_at=_packed([epoch.recorded_at.timestamp() for epoch in epochs_]),
+        non_finite={place: epoch.non_finite for place, epoch in enumerate(epochs_) if epoch.non_finite},
+    )
+
+
+def _packed(values: Sequence[float | None]) -> Packed:
+    numbers = array("d", [math.nan if value is None else value for value in values])
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return Packed(bdata=base64.b64encode(numbers.tobytes()).decode())
 
 
 def status_counts(counts: Mapping[RunStatus, int]) -> StatusCounts:

@@ -1,6 +1,7 @@
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Annotated
 
 from anyio import to_thread
@@ -14,13 +15,14 @@ from backend.api.schemas.measurements import MeasuredNews
 from backend.api.schemas.runs import Removed, StatusCounts
 from backend.db import events, runs, waiting
 from backend.db.engine import Database
-from backend.db.models import Epoch, Run
+from backend.db.models import Epoch, Run, RunEvent
 from backend.dependencies import LabDep
 
 router = APIRouter(tags=["stream"])
 
 BATCH = 500  # events read at once; a page far behind gets them in several goes
 RETRY_MS = 1000
+FEWEST_FOLDED = 8  # epochs that are told in columns; fewer are read more easily one by one
 
 
 @dataclass
@@ -47,26 +49,28 @@ async def _seat(lab: LabDep) -> AsyncIterator[None]:
 async def stream(
     lab: LabDep,
     after: Annotated[int, Query(ge=0, le=MAX_ID, description="The number of the last event that is known.")] = 0,
+    columns: Annotated[bool, Query(description="Many epochs at once come as one `epochs` event, in columns.")] = False,
     last_event_id: Annotated[str | None, Header(pattern=r"^\d{1,18}$")] = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """What changes, as it changes. Numbered events come once each, in order, and go on after `Last-Event-ID`.
 
     `run` (a summary: the run's state or name is another), `epoch` (its metrics), `measured`
     (there are new audits, attacks or followed images), `removed` (it is gone for good).
+    With `columns`, eight epochs or more that are told together come as one `epochs` event with the last one's number.
     Without a number, the newest replacing the one before: `progress`, `counts`. `reset` asks to load everything anew.
     """
     cursor = _Cursor(after if last_event_id is None else int(last_event_id))
     yield ServerSentEvent(comment="backprop lab", retry=RETRY_MS)
     while not lab.feed.closed:
         ticket = lab.feed.ticket()
-        told = await to_thread.run_sync(_read, lab.database, cursor)
+        told = await to_thread.run_sync(_read, lab.database, cursor, columns)
         for event in told:
             yield event
         if len(told) < BATCH:
             await lab.feed.wait(ticket)
 
 
-def _read(database: Database, cursor: _Cursor) -> list[ServerSentEvent]:
+def _read(database: Database, cursor: _Cursor, in_columns: bool = False) -> list[ServerSentEvent]:
     """What the page does not know yet; moves its cursor on."""
     with database.read() as session:
         last = events.last_seq(session)
@@ -80,9 +84,11 @@ def _read(database: Database, cursor: _Cursor) -> list[ServerSentEvent]:
         known = {run.id: run for run in runs.load_many(session, sorted(run_ids - removed))}
         queue = waiting.view(session) if known else waiting.EMPTY
         told = []
-        for entry in entries:
+        for entry in _folded(entries) if in_columns else entries:
             if isinstance(entry, Epoch):
                 told.append(_event("epoch", presenters.epoch_info(entry), entry.seq))
+            elif isinstance(entry, list):
+                told.append(_event("epochs", presenters.epoch_columns(entry), entry[-1].seq))
             elif entry.run_id in removed:
                 told.append(_event("removed", Removed(run_id=entry.run_id), entry.seq))
             elif entry.kind == events.MEASURED:
@@ -90,10 +96,20 @@ def _read(database: Database, cursor: _Cursor) -> list[ServerSentEvent]:
                 told.append(_event("measured", MeasuredNews(run_id=run.id, audit=presenters.run_audit(run)), entry.seq))
             else:
                 told.append(_event("run", presenters.run_summary(known[entry.run_id], queue), entry.seq))
-            cursor.seq = entry.seq
+            cursor.seq = entry[-1].seq if isinstance(entry, list) else entry.seq
         moved = runs.progressed_since(session, cursor.progress_at)
         counts = presenters.status_counts(runs.count_by_status(session))
     return told + _progress(moved, cursor) + _counts(counts, cursor)
+
+
+def _folded(entries: Sequence[RunEvent | Epoch]) -> Iterator[RunEvent | Epoch | list[Epoch]]:
+    """The entries, in which a stretch of epochs that is long enough is one list."""
+    for is_epoch, stretch in groupby(entries, lambda entry: isinstance(entry, Epoch)):
+        members = list(stretch)
+        if is_epoch and len(members) >= FEWEST_FOLDED:
+            yield [entry for entry in members if isinstance(entry, Epoch)]
+        else:
+            yield from members
 
 
 def _progress(moved: Sequence[Run], cursor: _Cursor) -> list[ServerSentEvent]:

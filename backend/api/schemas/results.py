@@ -65,6 +65,23 @@ class EpochInfo(Metrics):
     non_finite: dict[str, str]
 
 
+class Packed(Answer):
+    """A column of numbers: little-endian 64-bit floats in base64, NaN where there is none."""
+
+    dtype: Literal["f8"] = "f8"
+    bdata: str
+
+
+class EpochColumns(Answer):
+    """Many epochs, each at one place of every column."""
+
+    run_ids: list[int]
+    epochs: list[int]
+    columns: dict[str, Packed]
+    recorded_at: Packed = Field(description="Seconds since 1970 UTC.")
+    non_finite: dict[int, dict[str, str]] = Field(description="By place: which metrics were not finite, and what.")
+
+
 class LogTail(Answer):
     """The end of an attempt's log."""
 

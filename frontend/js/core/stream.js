@@ -1,4 +1,5 @@
 import { api } from "./api.js"
+import { unpackEpochs } from "./packed.js"
 import { store } from "./store.js"
 
 const HIDDEN_FOR = 30_000 // milliseconds out of sight, after which the connection is given up (a browser has six)
@@ -36,10 +37,14 @@ class Stream {
 
   #connect() {
     this.#close()
-    const source = new EventSource(`/api/stream?after=${this.#seq}`)
+    const source = new EventSource(`/api/stream?after=${this.#seq}&columns=true`)
     this.#source = source
     source.onopen = () => this.#become("live")
     source.onerror = () => this.#failed(source)
+    source.addEventListener("epochs", (message) => {
+      this.#seq = Number(message.lastEventId)
+      for (const epoch of unpackEpochs(JSON.parse(message.data))) store.apply("epoch", epoch)
+    })
     for (const kind of KINDS) {
       source.addEventListener(kind, (message) => {
         if (message.lastEventId) this.#seq = Number(message.lastEventId)
