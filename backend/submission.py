@@ -189,7 +189,11 @@ class Submission:
         fingerprint = hashlib.sha256(repr((origin, config)).encode()).hexdigest()
         launch = launches.add(session, None, fingerprint)
         place = runs.next_palette_index(session, config.backprop)
-        return runs.add(session, launch, config, name[:MAX_NAME], parent.tags, place, origin)
+        run = runs.add(session, launch, config, name[:MAX_NAME], parent.tags, place, origin)
+        if origin.relation != lifecycle.CLONE:
+            # Bits are equal with an equal number of threads alone, whatever a worker would give by now.
+            run.threads = parent.threads
+        return run
 
     def _add(self, session: Session, order: LaunchOrder, idempotency_key: str | None) -> list[Run]:
         launch = launches.add(session, idempotency_key, order.fingerprint())

@@ -2,7 +2,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from backend.contract import CheckpointFile
-from backend.db import checkpoints, epochs, lifecycle
+from backend.db import checkpoints, epochs, lifecycle, runs
 from backend.db.engine import Database
 from backend.errors import AttemptSuperseded
 from tests.builders import add_run, epoch_report, start_run
@@ -53,6 +53,19 @@ class TestBranch:
         assert (child["name"], child["parent_id"], child["start_epoch"], child["latest"]) == ("calm", parent, 1, None)
         assert (child["config"]["epsilon"], child["config"]["width"], child["config"]["epochs"]) == (0, 4, 5)
         assert client.get(f"/api/runs/{parent}").json()["children"] == [child["id"]]
+
+    def test_and_reproduction_take_the_parents_threads(
+        self, client: TestClient, database: Database, parent: int
+    ) -> None:
+        """Bits are equal with equal threads alone: who is held against its parent has them, a copy need not."""
+        branch = client.post(f"/api/runs/{parent}/branch", json={"epoch": 1, "config": {"epochs": 3}}).json()["id"]
+        again, copy = (
+            client.post(f"/api/runs/{parent}/{verb}", json={}).json()["id"] for verb in ("reproduce", "clone")
+        )
+        with database.read() as session:
+            threads = [runs.load(session, run_id).threads for run_id in (parent, branch, again, copy)]
+        assert threads[0] is not None
+        assert threads == [threads[0]] * 3 + [None]
 
     def test_of_a_run_without_epochs_is_refused(self, client: TestClient, database: Database) -> None:
         """Nothing can branch off a run that has not finished an epoch, and its actions do not offer it."""
