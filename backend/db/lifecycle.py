@@ -3,7 +3,7 @@
 An attempt's number is a fencing token: who holds an older one changes nothing, and learns so by `AttemptSuperseded`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -183,8 +183,16 @@ def branched_from(session: Session, run: Run) -> int | None:
 def mark_running(session: Session, run_id: int, attempt: int, environment: dict[str, str]) -> None:
     """The attempt's process is ready to train. A wish to stop that came meanwhile stays."""
     run = held(session, run_id, attempt)
+    if run.environment is not None and (note := _environment_note(run.environment, environment)):
+        events.add(session, run, events.NOTE, clock.now(session), from_status=run.status, note=note)
     if run.status is RunStatus.STARTING:
         _step(session, run, RunStatus.RUNNING, environment=run.environment or environment)
+
+
+def _environment_note(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:
+    """What of the environment is not as it was for the run's first attempt."""
+    changed = [f"{name} {now[name]}, was {before[name]}" for name in now if before.get(name, now[name]) != now[name]]
+    return f"Environment changed: {'; '.join(changed)}. Bits are not comparable." if changed else None
 
 
 def renew(session: Session, run_id: int, attempt: int, lease_s: float) -> None:

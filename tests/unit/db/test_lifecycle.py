@@ -74,6 +74,22 @@ class TestClaim:
                 lifecycle.give_back(session, run_id, claim.attempt, "lost", blameless=True)
 
 
+class TestEnvironment:
+    def test_of_a_later_attempt_is_held_against_the_first(self, database: Database) -> None:
+        """A run that goes on elsewhere says what is another there, and keeps what it began with."""
+        run_id = add_run(database)
+        first = {"tensorflow": "2.21", "cpu": "one"}
+        for environment in (first, first, {"tensorflow": "2.21", "cpu": "two"}):
+            claim = claim_run(database, run_id)
+            with database.write() as session:
+                lifecycle.mark_running(session, run_id, claim.attempt, environment)
+                lifecycle.give_back(session, run_id, claim.attempt, "Lost.", blameless=True)
+        with database.read() as session:
+            notes = [entry.note for entry in events.of_run(session, run_id) if entry.kind == events.NOTE]
+            assert runs.load(session, run_id).environment == first
+        assert notes == ["Environment changed: cpu two, was one. Bits are not comparable."]
+
+
 class TestFencing:
     def test_an_older_attempt_writes_nothing(self, database: Database) -> None:
         """After a second claim every write of the first attempt is refused and changes nothing."""
