@@ -248,6 +248,8 @@ class TrainConfig(BaseModel):
             )
         if self.device is Device.CPU and self.gpu_count > 1:
             raise ValueError(f"gpu_count is {self.gpu_count}, but device is cpu; take one of them back.")
+        if self.xla and self.gpu_count > 1:
+            raise ValueError(f"xla compiles a step for one device, but gpu_count is {self.gpu_count}; leave one out.")
         images = self.train_images or spec.train_images
         if self.batch_size > images:
             raise ValueError(

@@ -1,7 +1,7 @@
 """One step on several devices: each takes an equal part of the batch, and their gradients are joined.
 
-Weights are values here and no variables, so every device reads the same ones, and one update follows: the strategies of
-`tf.distribute`, which keep a copy of each variable on each device, have nothing to hold.
+`tf.distribute` runs the passes on each device and adds the gradients up. Weights are values here and no variables, so
+nothing is mirrored: every device reads the same ones, and one update follows.
 """
 
 from collections.abc import Callable, Sequence
@@ -44,13 +44,17 @@ def over_devices(
     """
     if len(devices) < 2:  # noqa: PLR2004
         return passes(x, labels)
-    parts = []
-    for device, some_x, some_labels in zip(
-        devices, tf.split(x, len(devices)), tf.split(labels, len(devices)), strict=True
-    ):
-        with tf.device(device):
-            parts.append(passes(some_x, some_labels))
-    gradients, costs, logits = zip(*parts, strict=True)
-    scale = 1 if summed else len(devices)
-    joined = tuple(tf.add_n(layer) / scale for layer in zip(*gradients, strict=True))
-    return joined, tf.concat(costs, axis=0), tf.concat(logits, axis=0)
+    # Added up on one device, and not around a ring: in one order always, so that equal runs have equal bits.
+    reduction = tf.distribute.ReductionToOneDevice()
+    strategy = tf.distribute.MirroredStrategy(devices, cross_device_ops=reduction)
+    parts = list(zip(tf.split(x, len(devices)), tf.split(labels, len(devices)), strict=True))
+
+    def passes_over_part() -> Part:
+        number = tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)
+        return passes(*parts[number])
+
+    gradients, costs, logits = strategy.run(tf.autograph.experimental.do_not_convert(passes_over_part))
+    operation = tf.distribute.ReduceOp.SUM if summed else tf.distribute.ReduceOp.MEAN
+    joined = tuple(strategy.reduce(operation, gradient, axis=None) for gradient in gradients)
+    costs, logits = (tf.concat(strategy.experimental_local_results(values), axis=0) for values in (costs, logits))
+    return joined, costs, logits
