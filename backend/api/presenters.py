@@ -156,8 +156,7 @@ def progress_info(run: Run) -> ProgressInfo | None:
         return None
     progress, config = run.progress, TrainConfig.model_validate(run.config)
     phase, batches = Phase(progress["phase"]), max(1, progress["batches"])
-    # What is measured before a run's first epoch comes before its batches, all other measuring comes after them.
-    measuring = 1.0 if run.epochs_done > run.start_epoch else 0.0
+    measuring = float(progress.get("trained", False))
     parts = {Phase.TRAINING: progress["batch"] / batches, Phase.TESTING: 1.0, Phase.MEASURING: measuring}
     part = parts.get(phase, 0.0)
     epochs_left = config.epochs - progress["epoch"] - part

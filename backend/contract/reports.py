@@ -27,6 +27,7 @@ class Progress:
     batches: int  # batches in this phase of the epoch
     images_per_second: float | None = None
     note: str | None = None  # a few words for the reader, such as how much of a file has been downloaded
+    trained: bool = False  # measuring: whether this epoch's training and testing are behind it
 
 
 class AuditVerdict(StrEnum):

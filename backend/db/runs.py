@@ -134,6 +134,7 @@ def set_progress(session: Session, run_id: int, attempt: int, progress: Progress
         "batches": progress.batches,
         "images_per_second": progress.images_per_second,
         "note": progress.note,
+        "trained": progress.trained,
     }
     held = update(Run).where(Run.id == run_id, Run.attempt == attempt, Run.status.in_(LIVE_STATUSES))
     shown = held.values(progress=row, progress_at=clock.now(session)).returning(Run.id)

@@ -183,7 +183,7 @@ class Training:
                 found: Measurements | None = end.value
                 return found and replace(found, seconds=seconds + self._clock() - begin)
             seconds += self._clock() - begin
-            yield from self._meter.report(Phase.MEASURING, state.epoch, done, count)
+            yield from self._meter.report(Phase.MEASURING, state.epoch, done, count, trained=not first)
             if done < count and stop():
                 return Stopped(state.epoch, state.batch)
 
@@ -246,13 +246,20 @@ class _Meter:
         self._next_at = -math.inf
 
     def report(
-        self, phase: Phase, epoch: int, batch: int, batches: int, images_per_second: float | None = None
+        self,
+        phase: Phase,
+        epoch: int,
+        batch: int,
+        batches: int,
+        images_per_second: float | None = None,
+        *,
+        trained: bool = False,
     ) -> Iterator[Progress]:
         """One report, or none where the last one was less than a second ago."""
         now = self._clock()
         if now >= self._next_at:
             self._next_at = now + PROGRESS_S
-            yield Progress(phase, epoch, batch, batches, images_per_second)
+            yield Progress(phase, epoch, batch, batches, images_per_second, trained=trained)
 
 
 def _per_second(images: int, seconds: float) -> float:

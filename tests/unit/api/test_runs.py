@@ -131,19 +131,17 @@ class TestOneRun:
         shown = client.get(f"/api/runs/{run_id}").json()["progress"]
         assert (shown["fraction"], shown["seconds_left"]) == (pytest.approx(0.375), pytest.approx(25))
 
-    @pytest.mark.parametrize(("epochs_done", "fraction"), [(0, 0.0), (1, 0.5)])
-    def test_does_not_step_back_while_it_is_measured(
-        self, client: TestClient, database: Database, epochs_done: int, fraction: float
-    ) -> None:
-        """Measuring at the end of an epoch counts that epoch; before the first one nothing is done yet."""
+    def test_never_goes_back_while_it_measures(self, client: TestClient, database: Database) -> None:
+        """What is measured before training counts as nothing done, after an epoch's end as all of it."""
         run_id = add_run(database, epochs=4)
         claim = start_run(database, run_id)
-        with database.write() as session:
-            for number in range(epochs_done):
-                epochs.append(session, run_id, claim.attempt, epoch_report(number))
-            progress = Progress(phase=Phase.MEASURING, epoch=epochs_done, batch=3, batches=36)
-            runs.set_progress(session, run_id, claim.attempt, progress)
-        assert client.get(f"/api/runs/{run_id}").json()["progress"]["fraction"] == pytest.approx(fraction)
+        fractions = []
+        for trained in (False, True):
+            with database.write() as session:
+                progress = Progress(Phase.MEASURING, epoch=0, batch=3, batches=38, trained=trained)
+                runs.set_progress(session, run_id, claim.attempt, progress)
+            fractions.append(client.get(f"/api/runs/{run_id}").json()["progress"]["fraction"])
+        assert fractions == [0, 0.25]
 
     def test_can_be_renamed_tagged_and_noted(self, client: TestClient, database: Database) -> None:
         """What a run is called changes; what it computes can't."""

@@ -186,6 +186,8 @@ class TestTime:
         """Measuring says how many of its pieces of work are done."""
         first = [r for r in measured[0] if isinstance(r, Progress) and r.phase is Phase.MEASURING][:42]
         assert first == [Progress(Phase.MEASURING, 0, done, 42) for done in range(1, 43)]
+        later = [r for r in measured[0] if isinstance(r, Progress) and r.phase is Phase.MEASURING][42:]
+        assert {(r.epoch, r.trained) for r in later} == {(epoch, True) for epoch in (1, 2, 3, 5, 6)}
 
 
 class TestStop:
