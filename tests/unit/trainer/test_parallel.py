@@ -40,7 +40,7 @@ def flat(learned):
 
 def compare(config, dtype):
     data, first, last = images_and_labels(), [], []
-    for used in ([], devices, devices):
+    for used in ([], devices):
         network = build(config)
         weights = tuple(tf.cast(w, dtype) for w in network.initial_weights((32, 32, 1), 0))
         state, program = TrainerState.start(config, weights).learned, Program(network, config, data, used)
@@ -50,7 +50,8 @@ def compare(config, dtype):
         assert len({name for name in placed if name}) == len(used), placed
         first.append(flat(program.train(state, 0, 1, order=program.order(0), dilation=0.5).optimizer.mean))
         last.append(flat(program.train(state, 0, 4, order=program.order(0), dilation=0.5)))
-    return distance(first[1], first[0]), distance(last[1], last[0]), distance(last[2], last[1])
+    again = flat(program.train(state, 0, 4, order=program.order(0), dilation=0.5))
+    return distance(first[1], first[0]), distance(last[1], last[0]), distance(again, last[1])
 
 print(json.dumps([
     compare(TrainConfig.model_validate(config), tf.as_dtype(dtype)) for config, dtype in json.loads(sys.argv[1])
@@ -60,7 +61,6 @@ CASES: tuple[tuple[str, float, dict[str, object]], ...] = (  # type of the weigh
     ("float64", 1e-10, {"epsilon": 0.1}),
     ("float64", 1e-10, {"epsilon": 0.1, "backprop": "dilated", "quirks": ["cost_gradient_summed"]}),
     ("float64", 1e-10, {"epsilon": 0.1, "backprop": "dilated", "network": "mlp", "width": 80}),
-    ("float32", 1e-3, {"epsilon": 0.1}),
     ("float32", 0.1, {"epsilon": 0.1, "precision": "bfloat16"}),
 )
 
@@ -78,13 +78,14 @@ def distances() -> list[tuple[float, float, float]]:
         check=False,
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=500,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     found: list[tuple[float, float, float]] = json.loads(done.stdout)
     return found
 
 
+@pytest.mark.timeout(600)  # all cases share one process, which may have to wait for the processor
 class TestSeveralDevices:
     @pytest.mark.parametrize("case", range(len(CASES)))
     def test_give_what_one_gives_within_rounding(self, distances: list[tuple[float, float, float]], case: int) -> None:
