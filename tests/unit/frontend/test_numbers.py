@@ -31,7 +31,7 @@ class TestColumns:
         whole, broken = np.arange(MANY, dtype=float), np.linspace(0, 1, MANY)
         broken[3] = np.nan
         first, second = sent(whole, broken)
-        assert (unpacked(first).dtype, unpacked(second).dtype) == (np.int16, np.float32)
+        assert (unpacked(first).dtype.name, unpacked(second).dtype.name) == ("int16", "float32")
         np.testing.assert_array_equal(unpacked(first), whole)
         np.testing.assert_allclose(unpacked(second), broken, rtol=1e-7)
 
