@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.contract import Stopped, TrainConfig
-from backend.db import lifecycle
+from backend.db import checkpoints, lifecycle
 from backend.db.engine import Database
 from backend.notifier import RedisNotifier
 from backend.queue import CeleryQueue
@@ -157,6 +157,13 @@ def give_back(scene: Scene) -> None:
     scene.notifier.changed()
 
 
+def tidy(scene: Scene) -> None:
+    """An attempt begins, and deletes what no row names."""
+    with scene.database.read() as session:
+        names = checkpoints.names(session, scene.run_id)
+    scene.shelf().tidy(names)
+
+
 def sweep(scene: Scene) -> None:
     """The reaper takes back what is overdue, and sends messages again."""
     Reaper(scene.database, scene.queue, scene.notifier, LEASE_S).sweep()
@@ -166,7 +173,7 @@ OPERATIONS: dict[str, Callable[[Scene], None]] = {
     operation.__name__: operation
     for operation in (
         *(launch, stop, pause, resume, claim, renew, be_ready, train_an_epoch, train_the_last_epoch),
-        *(obey, fail, give_back, sweep),
+        *(obey, fail, give_back, tidy, sweep),
     )
 }
 

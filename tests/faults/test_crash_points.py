@@ -76,11 +76,11 @@ class Crasher:
         )
     )
 
-    def do(self, operation: str, settings: Settings, fatal: int = 0) -> Outcome:
-        """Do it, on the one run there is, in its first attempt, up to the fatal point."""
+    def do(self, operation: str, settings: Settings, fatal: int = 0, attempt: int = 1) -> Outcome:
+        """Do it, on the one run there is, up to the fatal point."""
         words = {"data_dir": str(settings.data_dir), "database_url": settings.database_url}
         words["redis_url"] = settings.redis_url
-        job = {"operation": operation, "settings": words, "run_id": 1, "attempt": 1, "fatal": fatal}
+        job = {"operation": operation, "settings": words, "run_id": 1, "attempt": attempt, "fatal": fatal}
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(job) + "\n")
@@ -118,7 +118,7 @@ class Stage:
 
     def __init__(self, crasher: Crasher, settings: Settings, template: Path) -> None:
         self.settings = settings
-        self._crasher = crasher
+        self.crasher = crasher
         self._template = template
 
     def set_up(self, operation: str) -> None:
@@ -137,7 +137,7 @@ class Stage:
             return
         self._empty()
         for earlier in BEFORE[operation]:
-            assert self._crasher.do(earlier, self.settings).status == 0, earlier
+            assert self.crasher.do(earlier, self.settings).status == 0, earlier
         if operation == "sweep":
             database = self.open()
             with database.write() as session:
@@ -221,7 +221,7 @@ class TestACrash:
         note(
             f"{operation} crashed over {'SQLite' if not stage.settings.database_url else 'Postgres'}",
             "all or nothing",
-            f"{len(whole.points)} points, {left} files that no row names",
+            f"{len(whole.points)} points; {left} files without a row in runs that ended",
         )
 
 
@@ -243,9 +243,24 @@ def _recover(stage: Stage, operation: str, monkeypatch: pytest.MonkeyPatch, wher
         if run.status is RunStatus.PAUSED:
             submission.resume(run.id)
         extra = _check_files(stage, database, run.id, where)
+        if extra and run.status is RunStatus.QUEUED:
+            extra -= _tidy(stage, database, run.id, where)
         _complete(database, run.id, where)
     database.close()
     return extra
+
+
+def _tidy(stage: Stage, database: Database, run_id: int, where: str) -> int:
+    """Let the next attempt delete what no row names, and give the run back; how many files went."""
+    with database.write() as session:
+        claim = lifecycle.claim(session, run_id, 1, 1, LEASE_S)
+    assert claim is not None
+    before = _check_files(stage, database, run_id, where)
+    assert stage.crasher.do("tidy", stage.settings, attempt=claim.attempt).status == 0
+    assert _check_files(stage, database, run_id, where) == 0, where
+    with database.write() as session:
+        lifecycle.give_back(session, run_id, claim.attempt, "It has only tidied up.", blameless=True)
+    return before
 
 
 def _check_files(stage: Stage, database: Database, run_id: int, where: str) -> int:
