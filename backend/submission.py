@@ -66,7 +66,7 @@ class Submission:
         """The order's runs, queued, and whether they are new: a repeated key gives the runs that it gave before.
 
         Raises:
-            KeyReused: the key was used for a different order.
+            KeyReused: the key was used for a different order, or for runs that were removed since.
         """
         with self._database.write() as session:
             if idempotency_key is not None:
@@ -76,7 +76,12 @@ class Submission:
                         raise KeyReused(
                             f"The Idempotency-Key {idempotency_key!r} was used for another launch; take a new one."
                         )
-                    return list(runs.of_launch(session, known.id)), False
+                    launched = list(runs.of_launch(session, known.id))
+                    if not launched:
+                        raise KeyReused(
+                            f"The runs of Idempotency-Key {idempotency_key!r} were removed for good; take a new one."
+                        )
+                    return launched, False
             launched = self._add(session, order, idempotency_key)
         self._hurry([run.id for run in launched])
         return launched, True

@@ -48,6 +48,16 @@ class TestLaunch:
         assert [run["id"] for run in again.json()["runs"]] == [run["id"] for run in first.json()["runs"]]
         assert client.get("/api/runs").json()["total"] == 2
 
+    def test_with_the_key_of_removed_runs_is_refused(self, client: TestClient) -> None:
+        """A key whose runs were removed for good gives neither them nor new ones, and the sentence says so."""
+        headers = {"Idempotency-Key": "once"}
+        (run,) = client.post("/api/runs", json={}, headers=headers).json()["runs"]
+        client.post(f"/api/runs/{run['id']}/stop")
+        client.delete(f"/api/runs/{run['id']}?purge=true")
+        again = client.post("/api/runs", json={}, headers=headers)
+        assert again.status_code == 422
+        assert "removed for good" in again.json()["error"]["message"]
+
 
 BAD_REQUESTS = [
     ('{"config": {"width": 1000000000}}', "config.width", "1000000000"),

@@ -147,6 +147,19 @@ class TestRetry:
         child = start_run(database, further["id"])
         assert (child.parent_id, child.start_epoch) == (run_id, 1)
 
+    def test_of_a_run_with_all_its_epochs_begins_anew_only(self, client: TestClient, database: Database) -> None:
+        """A run that was stopped after its last epoch has no checkpoint after which anything is left to train."""
+        run_id = add_run(database, epochs=1)
+        claim = start_run(database, run_id)
+        client.post(f"/api/runs/{run_id}/stop")
+        with database.write() as session:
+            epochs.append(session, run_id, claim.attempt, epoch_report(0))
+            lifecycle.finish(session, run_id, claim.attempt)
+        refused = client.post(f"/api/runs/{run_id}/retry", json={"from_checkpoint": True})
+        assert refused.status_code == 409
+        assert "nothing is left to train" in refused.json()["error"]["message"]
+        assert client.post(f"/api/runs/{run_id}/retry").status_code == 201
+
     def test_of_a_finished_run_is_refused(self, client: TestClient, parent: int) -> None:
         """What has come to its end is reproduced, not retried."""
         answer = client.post(f"/api/runs/{parent}/retry")

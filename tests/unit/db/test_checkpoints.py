@@ -79,6 +79,14 @@ class TestRetention:
         with pytest.raises(AttemptSuperseded), database.write() as session:
             checkpoints.add(session, claim.run_id, claim.attempt, checkpoint(1))
 
+    def test_notes_once_what_comes_twice(self, database: Database) -> None:
+        """A commit that is tried again, because its answer was lost, adds nothing."""
+        claim = start_run(database, add_run(database))
+        for _ in range(2):
+            with database.write() as session:
+                checkpoints.add(session, claim.run_id, claim.attempt, checkpoint(1))
+        assert kept(database, claim.run_id) == [(1, 0)]
+
     def test_looks_no_further_than_asked(self, database: Database) -> None:
         """For a branch only states up to its epoch are offered, and none of another run."""
         claim = start_run(database, add_run(database))
