@@ -68,7 +68,7 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[EpochFact]
     """The epochs of unbroken runs of `QUICK`, by the configuration's seed: what all others are held against."""
     with Lab(Service(tmp_path_factory.mktemp("twins") / "data", {"LAB_THREADS": "1"})).running() as lab:
         ids = {seed: lab.launch(f"twin-{seed}", QUICK | {"seed": seed}) for seed in TWIN_SEEDS}
-        lab.wait_until_all_ended(90)
+        lab.wait_until_all_ended()
         facts = lab.facts()
     assert all((run.status, run.attempt) == ("finished", 1) for run in facts.runs.values())
     return {seed: [fact for _, fact in sorted(facts.epochs[run_id].items())] for seed, run_id in ids.items()}

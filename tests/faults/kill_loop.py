@@ -16,7 +16,7 @@ from tests.faults.lab import QUICK, Facts, Lab, kill
 from tests.service import until
 
 CROWD = 3  # runs that have not ended: more than there are slots, so that there is always work
-VICTIM_S = 90.0  # within which there must be somebody to kill: longer, and nothing moves any more
+VICTIM_S = 300.0  # within which there must be somebody to kill: longer, and nothing moves any more
 COSTLY = (Victim.TRAINER, Victim.WORKER)  # their death costs an attempt
 
 

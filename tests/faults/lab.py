@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +21,9 @@ from backend.contract import FINAL_STATUSES, LIVE_STATUSES
 from backend.db import clock
 from backend.db.engine import Database
 from backend.db.models import Checkpoint, Epoch, Run
+from tests import service
 from tests.faults.kills import Victim
-from tests.service import ROOT, Service, until
+from tests.service import ROOT, Service, T
 from tests.services import PostgresServer
 
 # An epoch in a quarter of a second, so that half of an attempt's life is training and half its start.
@@ -34,6 +35,14 @@ QUICK: dict[str, Any] = {
     "epochs": 10,
     "audit_every": 0,
 }
+
+
+PATIENCE_S = 300.0  # for what must happen soon; a busy machine takes its time to import TensorFlow
+
+
+def until(look: Callable[[], T], timeout_s: float = PATIENCE_S) -> T:
+    """The first truth that `look` gives."""
+    return service.until(look, timeout_s)
 
 
 class EpochFact(NamedTuple):
@@ -106,7 +115,7 @@ class Lab:
         overdue_s = max([0.0, *((at - end).total_seconds() for end in ends)])
         return Facts(runs, epochs, checkpoints, overdue_s)
 
-    def launch(self, key: str, config: dict[str, Any], timeout_s: float = 60.0) -> int:
+    def launch(self, key: str, config: dict[str, Any], timeout_s: float = PATIENCE_S) -> int:
         """The id of a run that is launched as a careful client does it: again and again, under one key."""
 
         def post() -> int:
@@ -131,7 +140,7 @@ class Lab:
         """The runs that have not ended."""
         return [run_id for run_id, run in self.facts().runs.items() if run.status not in FINAL_STATUSES]
 
-    def wait_until_all_ended(self, timeout_s: float) -> float:
+    def wait_until_all_ended(self, timeout_s: float = PATIENCE_S) -> float:
         """Return when every run has ended; the seconds that it took."""
         begin = time.monotonic()
         until(lambda: _is_true_of(lambda: not self.unfinished()), timeout_s)

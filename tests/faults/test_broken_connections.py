@@ -59,7 +59,7 @@ class TestBrokenConnections:
                 proxy.do(what, chance.uniform(0.2, 2.5))
                 done[f"{what} {'postgres' if proxy is to_postgres else 'redis'}"] += 1
             again = f"again: make faults ARGS='-k broken_connections --seed {seed}'; {done}"
-            lab.wait_until_all_ended(120)
+            lab.wait_until_all_ended()
             facts = witness.look()
         assert list(wrongs(facts, twins)) == [], again
         assert witness.changed == [], again

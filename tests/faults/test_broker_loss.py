@@ -8,8 +8,8 @@ import pytest
 import redis
 
 from tests.faults.conftest import Note
-from tests.faults.lab import QUICK, EpochFact, Lab, Witness, wrongs
-from tests.service import Service, until
+from tests.faults.lab import QUICK, EpochFact, Lab, Witness, until, wrongs
+from tests.service import Service
 from tests.services import ValkeyServer, valkey_server
 
 
@@ -42,7 +42,7 @@ class TestTheBroker:
             until(lambda: sum(map(len, lab.facts().epochs.values())) > done or not lab.unfinished())
             time.sleep(max(0.0, away_s - (time.monotonic() - begin)))
             broker.start()
-            ended_s = lab.wait_until_all_ended(120)
+            ended_s = lab.wait_until_all_ended()
             facts = witness.look()
         assert list(wrongs(facts, twins)) == []
         assert witness.changed == []

@@ -9,8 +9,8 @@ import httpx2
 import pytest
 
 from tests.faults.conftest import Note
-from tests.faults.lab import QUICK, Lab
-from tests.service import Service, until
+from tests.faults.lab import QUICK, Lab, until
+from tests.service import Service
 
 STREAMS = 5
 PATIENT = QUICK | {"epochs": 400}

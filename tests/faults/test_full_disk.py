@@ -8,9 +8,9 @@ import httpx2
 import pytest
 
 from tests.faults.conftest import Note
-from tests.faults.lab import QUICK, EpochFact, Lab, wrongs
+from tests.faults.lab import PATIENCE_S, QUICK, EpochFact, Lab, until, wrongs
 from tests.faults.test_clock_jumps import INSIDE
-from tests.service import Service, until
+from tests.service import Service
 
 SIZE_MB = 64
 WIDE = QUICK | {"network": "mlp", "width": 512, "train_images": 1400}  # checkpoints of some megabytes
@@ -36,7 +36,7 @@ class TestADiskWithoutRoomForACheckpoint:
             run_id = lab.launch("first", QUICK)
             until(lambda: len(lab.facts().epochs[run_id]) >= 2)
             full.touch()
-            run = lab.service.wait_for(run_id, "failed", "finished")
+            run = lab.service.wait_for(run_id, "failed", "finished", timeout_s=PATIENCE_S)
             assert run["status"] == "failed"
             assert run["error"].endswith("can't be written: No space left on device.")
             facts = lab.facts()
@@ -46,7 +46,7 @@ class TestADiskWithoutRoomForACheckpoint:
             full.unlink()
             answer = lab.service.client.post(f"/api/runs/{run_id}/retry", json={"from_checkpoint": True})
             again = answer.json()["id"]
-            lab.service.wait_for(again, "finished")
+            lab.service.wait_for(again, "finished", timeout_s=PATIENCE_S)
             rows = lab.facts().epochs[again]
         assert [(n, rows[n].state_hash) for n in sorted(rows)] == [
             (n, twins[0][n].state_hash) for n in range(done, QUICK["epochs"])
@@ -77,7 +77,7 @@ class TestADiskThatIsFull:
             wide = lab.launch("wide", WIDE | {"epochs": 1000})
             until(lambda: len(lab.facts().epochs[wide]) >= 2)
             _fill(ballast, leave=1_000_000)
-            run = lab.service.wait_for(wide, "failed")
+            run = lab.service.wait_for(wide, "failed", timeout_s=PATIENCE_S)
             assert run["error"].endswith("can't be written: No space left on device.")
             assert _files_that_do_not_count(lab, wide) == set()
             ballast.unlink()
@@ -89,7 +89,7 @@ class TestADiskThatIsFull:
             assert lab.service.client.get("/api/health/live").status_code == 200
             ballast.unlink()
             another = lab.launch("another", QUICK)
-            lab.wait_until_all_ended(120)
+            lab.wait_until_all_ended()
             facts = lab.facts()
             facts.runs.pop(wide)
             lost = facts.runs[quick].status == "failed"
