@@ -1,6 +1,7 @@
 """Faults on purpose. `make test` runs short forms, `make faults` (`--long`) the long ones; `--seed` repeats one."""
 
 import random
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -54,6 +55,15 @@ def seed(pytestconfig: pytest.Config, long: bool) -> int:
     """What decides everything random: the given one, or any, but always the same in the short forms."""
     given: int | None = pytestconfig.getoption("--seed", default=None)
     return given if given is not None else random.randrange(1_000_000) if long else SHORT_SEED
+
+
+@pytest.fixture(autouse=True)
+def again(request: pytest.FixtureRequest, long: bool, seed: int) -> str:
+    """The command that does the same again; it stands in the output of a test that fails."""
+    file = request.path.relative_to(request.config.rootpath)
+    command = f'again: make test ARGS="{file} {"--long " if long else ""}--seed {seed}"'
+    sys.stdout.write(f"{command}\n")
+    return command
 
 
 @pytest.fixture

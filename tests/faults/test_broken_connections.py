@@ -43,6 +43,7 @@ class TestBrokenConnections:
         seed: int,
         long: bool,
         note: Note,
+        again: str,
     ) -> None:
         """Whatever is broken on the way, every run ends with the bits of its unbroken twin, and none is made twice."""
         lab, to_postgres, to_redis = proxies
@@ -58,11 +59,11 @@ class TestBrokenConnections:
                 time.sleep(chance.uniform(0, 1))
                 proxy.do(what, chance.uniform(0.2, 2.5))
                 done[f"{what} {'postgres' if proxy is to_postgres else 'redis'}"] += 1
-            again = f"again: make faults ARGS='-k broken_connections --seed {seed}'; {done}"
+            where = f"{done}; {again}"
             lab.wait_until_all_ended()
             facts = witness.look()
-        assert list(wrongs(facts, twins)) == [], again
-        assert witness.changed == [], again
-        assert len(facts.runs) == len(range(0, count, count // launched)), again
+        assert list(wrongs(facts, twins)) == [], where
+        assert witness.changed == [], where
+        assert len(facts.runs) == len(range(0, count, count // launched)), where
         what_was_done = ", ".join(f"{number} {name}" for name, number in sorted(done.items()))
         note(f"{count} breaks of connections, seed {seed}", "same bits", f"{len(facts.runs)} runs: {what_was_done}")

@@ -29,7 +29,7 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path, long: bool) -> Iterator[
 class TestRandomKills:
     @pytest.mark.timeout(3600)
     def test_lose_nothing_and_double_nothing(
-        self, lab: Lab, twins: dict[int, list[EpochFact]], seed: int, long: bool, note: Note, tmp_path: Path
+        self, lab: Lab, twins: dict[int, list[EpochFact]], seed: int, long: bool, note: Note, again: str, tmp_path: Path
     ) -> None:
         """Every run ends with all its epochs, each once, with the bits of its unbroken twin, and no process is left."""
         log = EventLog(tmp_path / "events.jsonl")
@@ -41,20 +41,22 @@ class TestRandomKills:
                 loop.carry_out(kills)
             ended_s = lab.wait_until_all_ended()
             facts = witness.look()
-        again = f"events are in {log.path}; again: make faults ARGS='-k random_kills --seed {seed}'"
+        where = f"events are in {log.path}; {again}"
         log.add("end", wrongs=list(wrongs(facts, twins)), changed=witness.changed)
-        assert crowd.error is None, f"{crowd.error}; {again}"
-        assert list(wrongs(facts, twins)) == [], again
-        assert witness.changed == [], again
-        assert len(facts.runs) == crowd.keys, again
-        assert integrity(lab) == "ok", again
-        assert lab.leftovers() == [], again
-        assert witness.longest_overdue_s < 15, again
-        where = "Postgres" if lab.postgres is not None else "SQLite"
+        assert crowd.error is None, f"{crowd.error}; {where}"
+        assert list(wrongs(facts, twins)) == [], where
+        assert witness.changed == [], where
+        assert len(facts.runs) == crowd.keys, where
+        assert integrity(lab) == "ok", where
+        assert lab.leftovers() == [], where
+        assert witness.longest_overdue_s < 15, where
+        database = "Postgres" if lab.postgres is not None else "SQLite"
         table = ", ".join(f"{loop.killed[victim]} {victim}" for victim in Victim if loop.killed[victim])
         epochs = sum(len(rows) for rows in facts.epochs.values())
         attempts = sum(run.attempt for run in facts.runs.values())
-        note(f"{len(kills)} kills over {where}, seed {seed}", "the plan", f"{table}; {loop.while_training} in epochs")
+        note(
+            f"{len(kills)} kills over {database}, seed {seed}", "the plan", f"{table}; {loop.while_training} in epochs"
+        )
         note("  epochs lost, doubled, changed", "0", f"0 of {epochs}, seen {witness.looks} times")
         note("  runs with the bits of an unbroken one", "all", f"{len(facts.runs)} of {len(facts.runs)}")
         note("  attempts that they took", "", str(attempts))
