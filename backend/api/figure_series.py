@@ -1,38 +1,18 @@
 """From rows to the series that charts are made of. Charts and Plotly are imported with the first figure."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
 from backend.api.schemas.datasets import Histograms
-from backend.contract import METRIC_NAMES, Attack, AuditVerdict, Deviation, LayerMeasurement, TrainConfig
+from backend.contract import Attack, AuditVerdict, Deviation, LayerMeasurement, TrainConfig
 from backend.contract.audit import expected_quirks
 from backend.contract.config import EXACT_PIXEL_VALUE, PIXEL_VALUE
 from backend.db import attack_results, layer_stats, runs
-from backend.db.models import Epoch, Run
 from backend.db.side_models import LayerStat
 
 if TYPE_CHECKING:
-    from frontend.charts import AttackSeries, AuditSeries, Histogram, RunSeries
-
-
-def curves(run: Run, rows: Sequence[Epoch]) -> "RunSeries":
-    """The metrics of a run by epoch."""
-    from frontend.charts import RunSeries  # noqa: PLC0415  (a backend at rest stays small)
-
-    return RunSeries(
-        run_id=run.id,
-        label=run.name,
-        backprop=TrainConfig.model_validate(run.config).backprop,
-        palette_index=run.palette_index,
-        epochs=[row.number for row in rows],
-        columns={metric: [getattr(row, metric) for row in rows] for metric in METRIC_NAMES},
-        non_finite={
-            metric: {row.number: row.non_finite[metric] for row in rows if metric in row.non_finite}
-            for metric in METRIC_NAMES
-        },
-    )
+    from frontend.charts import AttackSeries, AuditSeries, Histogram
 
 
 def audits(session: Session, run_id: int) -> "AuditSeries":

@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 
 from backend.api import datasets, figure_series
-from backend.api.parameters import MISSING, IdList, parse_ids
+from backend.api.parameters import MISSING
 from backend.api.schemas.base import MAX_ID
 from backend.api.schemas.datasets import Pending
-from backend.contract import REFERENCES, Attack, DatasetName, Network, Preprocessing
-from backend.db import epochs, events, runs
+from backend.contract import Attack, DatasetName, Network, Preprocessing
+from backend.db import events
 from backend.dependencies import DatabaseDep, LabDep
-from backend.errors import BadRequest, FigureNotFound
+from backend.errors import FigureNotFound
 
 router = APIRouter(prefix="/figures", tags=["figures"], responses=MISSING)
 
@@ -113,38 +113,9 @@ def get_histogram_figure(
 
 
 @router.get("/{name}", response_model=dict[str, Any])
-def get_figure(
-    name: str,
-    database: DatabaseDep,
-    runs_: Annotated[IdList, Query(alias="runs")],
-    theme: Theme = "light",
-    splits: Annotated[str, Query(max_length=20, description="train, test or both, comma between.")] = "train,test",
-    references: Annotated[str, Query(max_length=200, description="Published curves, comma between.")] = "",
-) -> Response:
-    """A figure of the curves of one run or several: accuracy or cost."""
-    from frontend.charts import FIGURES  # noqa: PLC0415
-
-    if name not in FIGURES:
-        raise FigureNotFound(f"There is no figure {name!r}; there are {', '.join(FIGURES)}.")
-    shown = splits.split(",")
-    if not set(shown) <= set(SPLITS):
-        raise BadRequest(f"splits is {splits!r}; it may hold {' and '.join(SPLITS)}.")
-    run_ids = parse_ids(runs_)
-    if len(run_ids) > MAX_RUNS:
-        raise BadRequest(f"{len(run_ids)} runs were asked for; a figure shows {MAX_RUNS} at most.")
-
-    published = references.split(",") if references else []
-    if unknown := [reference for reference in published if reference not in REFERENCES]:
-        raise BadRequest(f"There is no published curve {unknown[0]!r}; there are {', '.join(REFERENCES)}.")
-
-    with database.read() as session:
-        found = runs.load_many(session, run_ids)
-        lines = [figure_series.curves(run, epochs.after(session, run.id, -1)) for run in found]
-        seq = events.last_seq(session)
-    figure = FIGURES[name](
-        lines, theme=theme, splits=shown, references=[REFERENCES[reference] for reference in published]
-    )
-    return _answer(figure, seq)
+def get_figure(name: str) -> Response:
+    """No other figure exists; those of several runs are in `compare_figures`."""
+    raise FigureNotFound(f"There is no figure {name[:40]!r}; /api/docs lists those there are.")
 
 
 def _answer(figure: Any, seq: int) -> Response:

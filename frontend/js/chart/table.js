@@ -1,6 +1,7 @@
 import { h, setAttribute } from "../core/dom.js"
 import { count } from "../core/format.js"
 import { icon } from "../ui/icons.js"
+import { ownerOf } from "./owner.js"
 
 const MOST = 2_000 // rows; more would make the page slow, and the newest are what one looks for
 
@@ -46,10 +47,10 @@ export class TableToggle {
 export function curvesTable(figure, name) {
   const lines = figure?.data.filter(({ meta }) => meta.metric) ?? []
   const unit = name === "accuracy" ? ", %" : ", nats"
-  const runs = new Set(lines.map(({ meta }) => meta.run_id))
+  const runs = new Set(lines.map(({ meta }) => ownerOf(meta)))
   const columns = lines.map(({ meta }) => `${runs.size > 1 ? `${meta.label}, ` : ""}${meta.metric.split("_")[0]}${unit}`)
   const values = lines.map(({ x, y }) => new Map(x.map((epoch, place) => [epoch, y[place]])))
   const epochs = [...new Set(lines.flatMap(({ x }) => x))].sort((one, other) => one - other)
   const decimals = name === "accuracy" ? 2 : 4
-  return { columns: ["epoch", ...columns], rows: epochs.map((epoch) => [epoch, ...values.map((line) => line.get(epoch)?.toFixed(decimals))]) }
+  return { columns: [figure?.layout.meta?.x ?? "epoch", ...columns], rows: epochs.map((epoch) => [epoch, ...values.map((line) => line.get(epoch)?.toFixed(decimals))]) }
 }

@@ -1,5 +1,6 @@
 import { plotly } from "../chart/plotly.js"
 import { Redraw } from "../chart/redraw.js"
+import { TableToggle } from "../chart/table.js"
 import { api, isAbort } from "../core/api.js"
 import { h, setAttribute } from "../core/dom.js"
 import { onTheme, shownTheme } from "../core/theme.js"
@@ -7,7 +8,6 @@ import { problem } from "../ui/problem.js"
 
 const CONFIG = { displayModeBar: false, responsive: false, doubleClick: "reset", showTips: false }
 const RENEW_EVERY = 2_000 // milliseconds
-const MOST_ROWS = 500
 
 /**
  * A figure of the whole comparison, drawn by the service, with a table of its numbers behind it.
@@ -21,7 +21,7 @@ export class ComparedChart {
   #frame = h("div", { class: "chart-frame" })
   #plot = h("div", { class: "chart-plot", role: "img" })
   #note = h("p", { class: "chart-note" })
-  #table = h("div", { class: "chart-numbers", hidden: true, tabindex: 0, role: "region" })
+  #table
   #figure = null
   #query = {}
   #request = null
@@ -33,15 +33,9 @@ export class ComparedChart {
   constructor(name, title, signal, extras = null) {
     this.#name = name
     this.#signal = signal
-    const button = h("button", { type: "button", class: "button button-quiet button-small", "aria-pressed": "false" }, "Table")
-    button.addEventListener("click", () => {
-      this.#table.hidden = !this.#table.hidden
-      setAttribute(button, "aria-pressed", String(!this.#table.hidden))
-      this.#fillTable()
-    })
-    this.#table.setAttribute("aria-label", `${title}, numbers`)
-    this.#frame.append(this.#plot, this.#note, this.#table)
-    this.element = h("section", { class: "card chart", "data-chart": name, "aria-label": `${title}, chart` }, h("div", { class: "card-head" }, h("h2", {}, title), h("span", { class: "header-space" }), extras, button), this.#frame)
+    this.#table = new TableToggle(title, () => this.#figure && numbersOf(this.#figure))
+    this.#frame.append(this.#plot, this.#note, this.#table.element)
+    this.element = h("section", { class: "card chart", "data-chart": name, "aria-label": `${title}, chart` }, h("div", { class: "card-head" }, h("h2", {}, title), h("span", { class: "header-space" }), extras, this.#table.button), this.#frame)
     onTheme(signal, () => this.show(this.#query))
     const sizes = new ResizeObserver(() => this.#figure && this.#redraw.later())
     sizes.observe(this.#frame)
@@ -71,7 +65,7 @@ export class ComparedChart {
       this.#figure = figure
       this.#note.replaceChildren()
       await this.#redraw.now()
-      this.#fillTable()
+      this.#table.update()
     } catch (error) {
       if (!isAbort(error)) this.#note.replaceChildren(problem(error.message, () => this.show(query)))
     }
@@ -109,15 +103,6 @@ export class ComparedChart {
     this.#note.replaceChildren(...(points ? [] : ["Nothing to draw yet."]))
     setAttribute(this.#plot, "aria-label", `${this.element.getAttribute("aria-label")}. Its numbers are in the table.`)
   }
-
-  #fillTable() {
-    if (this.#table.hidden || this.#figure === null) return
-    const { columns, rows } = numbersOf(this.#figure)
-    const head = h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)))
-    const body = rows.slice(0, MOST_ROWS).map((row) => h("tr", {}, row.map((value) => h("td", {}, shown(value)))))
-    const note = rows.length > MOST_ROWS ? h("caption", {}, `The first ${MOST_ROWS} of ${rows.length} rows; the exports have them all.`) : null
-    this.#table.replaceChildren(h("table", {}, note, h("thead", {}, head), h("tbody", {}, body)))
-  }
 }
 
 /** What a figure draws, as rows. */
@@ -130,7 +115,7 @@ function numbersOf({ data, layout }) {
     trace.x.forEach((x, place) => {
       const text = Array.isArray(trace.text) ? trace.text[place] : ""
       const name = ticks ? plain(trace.name) : plain(text || trace.name || "")
-      rows.push(ticks ? [name, plain(text)] : [name, x, trace.y[place], ...(trace.customdata ? [trace.customdata[place]] : [])])
+      rows.push(ticks ? [name, plain(text)] : [name, shown(x), shown(trace.y[place]), ...(trace.customdata ? [trace.customdata[place]] : [])])
     })
   }
   if (ticks) return { columns: ["run", "value"], rows }
