@@ -27,7 +27,7 @@ def many(database: Database, tmp_path: Path) -> list[int]:
 def test_a_hundred_long_runs_are_compared_at_once(
     client: TestClient, database: Database, many: list[int], figure: Callable[[str], None]
 ) -> None:
-    """The page's data: 1 MB and 0.3 s of the processor's time; a tick: 10 KB and 20 ms. Times may be five times that."""
+    """The page's data: 1 MB and 0.3 s of the processor; a tick: 10 KB and 20 ms. Times may be five times that."""
     query = f"runs={quote(','.join(map(str, many)))}&width=700"
     paths = [f"{BASE_URL}/api/{name}?{query}" for name in ("figures/accuracy", "figures/cost", "comparisons")]
     [client.get(path) for path in paths]  # imports
