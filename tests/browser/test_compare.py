@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -32,8 +33,18 @@ def record(database: Database, run_id: int, attempt: int, first: int, last: int,
 
 
 @pytest.fixture(scope="module")
-def database(service: Service) -> Database:
-    return Database(f"sqlite:///{service.folder / 'lab.sqlite3'}")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that leaves runs to this module, which trains none and renews no lease."""
+    folder = tmp_path_factory.mktemp("compare") / "data"
+    with Service(folder, {"LAB_LEASE_S": "600"}).running() as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def database(service: Service) -> Iterator[Database]:
+    database = Database(f"sqlite:///{service.folder / 'lab.sqlite3'}")
+    yield database
+    database.close()
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +56,7 @@ def runs(database: Database) -> list[Live]:
             gain = seed / 200 + (0.02 + seed / 900 if backprop == "dilated" else 0)
             name = f"{NASTY} {backprop} seed {seed}"
             run_id = add_run(database, name, seed=seed, backprop=backprop, epochs=400)
-            attempt = start_run(database, run_id, lease_s=3600).attempt
+            attempt = start_run(database, run_id, lease_s=600).attempt
             record(database, run_id, attempt, 0, EPOCHS, gain)
             made.append((run_id, attempt, gain))
     return made
