@@ -25,12 +25,14 @@ from backend.api import (
     stream,
     views,
 )
+from backend.api.compression import StreamCompression
 from backend.api.error_table import problem
 from backend.api.schemas.base import ErrorAnswer
 from backend.api.trust import MAX_BODY_BYTES, Access, TrustMiddleware
 from backend.contract import PRESETS
 from backend.db.engine import Database
 from backend.dependencies import Lab
+from backend.disk import DiskMeter
 from backend.feed import Feed
 from backend.maintenance import Maintenance
 from backend.notifier import ChangeListener, RedisNotifier
@@ -53,6 +55,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     listener = ChangeListener(settings.redis_url, feed.wake)
     reaper = Reaper(database, messages, notifier, settings.lease_s)
     maintenance = Maintenance(database)
+    meter = DiskMeter(database, settings.runs_dir)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -60,11 +63,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         feed.open()
         listener.start()
         reaper.start()
+        meter.start()
         if settings.demo:
             demo = PRESETS["demo"]
             submission.launch_first(LaunchOrder(demo.config, [demo.config.seed], demo.pair, name="demo"))
         yield
         feed.close()
+        meter.stop()
         reaper.stop()
         listener.stop()
         maintenance.stop()
@@ -90,6 +95,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         api.include_router(module.router)
     app.include_router(api)
     pages.install(app)
+    app.add_middleware(StreamCompression)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
     app.add_middleware(TrustMiddleware, settings=settings, access=access, refuse=problem, login_page=pages.login_page)

@@ -4,8 +4,9 @@ Runs say it best where they are of about its size. One of another size says litt
 multiplication takes much of the time, and its speed is not that of a large one. Trials of several widths come first.
 """
 
+import heapq
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from backend.contract import TrainConfig
@@ -81,6 +82,41 @@ def in_trials(config: TrainConfig, speeds: Mapping[int, float]) -> list[Measurem
     """What epochs of a configuration would take at the widths whose speed was measured, in multiply-adds a second."""
     configs = [(config.model_copy(update={"width": width}), speed) for width, speed in speeds.items()]
     return [Measurement(None, one, epoch_multiply_adds(one) / speed) for one, speed in configs]
+
+
+@dataclass(frozen=True)
+class LaunchEstimate:
+    """How long the runs of a launch are likely to take."""
+
+    longest: Estimate  # epoch of the longest run
+    longest_seconds: float  # of that run
+    total_seconds: float
+    based_on: tuple[int, ...]  # runs; empty: trials
+
+
+def estimate_launch(
+    configs: Sequence[TrainConfig], epoch_of: Callable[[TrainConfig], Estimate | None], slots: int
+) -> LaunchEstimate | None:
+    """From the first start to the last end, with all slots free: each run takes the slot that is free first.
+
+    Args:
+        configs: of the runs, in the order in which they begin.
+        epoch_of: what an epoch of a configuration is likely to take.
+        slots: runs that train side by side.
+
+    Returns:
+        None where the time of one of them is not known.
+    """
+    free_at, found = [0.0] * slots, []
+    for config in configs:
+        epoch = epoch_of(config)
+        if epoch is None:
+            return None
+        found.append((epoch.epoch_seconds * config.epochs, epoch))
+        heapq.heapreplace(free_at, free_at[0] + found[-1][0])
+    longest_seconds, longest = max(found, key=lambda pair: pair[0])
+    runs = dict.fromkeys(run_id for _, epoch in found for run_id in epoch.based_on)
+    return LaunchEstimate(longest, longest_seconds, max(free_at), tuple(runs))
 
 
 def _is_near(one: TrainConfig, other: TrainConfig) -> bool:

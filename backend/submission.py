@@ -30,20 +30,28 @@ class LaunchOrder:
     pair: bool = False
     name: str | None = None
     tags: list[str] = field(default_factory=list)
+    grid: Sequence[Mapping[str, Any]] = ({},)  # what each point of the grid changes
+    parent_id: int | None = None  # the run whose configuration this one was made from
 
     def configurations(self) -> list[tuple[str, TrainConfig]]:
         """Each run's name and configuration; the two of a pair stand beside each other."""
-        backprops = [Backprop.MANUAL, Backprop.DILATED] if self.pair else [self.config.backprop]
-        base = self.name or f"{self.config.dataset} {self.config.network}-{self.config.width}"
-        shows_backprop = self.pair or not self.name
+        return [named for changes in self.grid for named in self._at(changes)]
+
+    def _at(self, changes: Mapping[str, Any]) -> list[tuple[str, TrainConfig]]:
+        config = TrainConfig.model_validate({**self.config.model_dump(), **changes}) if changes else self.config
+        backprops = [Backprop.MANUAL, Backprop.DILATED] if self.pair else [config.backprop]
+        base = self.name or f"{config.dataset} {config.network}-{config.width}"
+        shows_backprop = self.pair or not self.name or "backprop" in changes
+        shown = [_words(name, value) for name, value in changes.items() if name != "backprop"]
         return [
             (
                 " ".join(
                     [base]
                     + ([backprop.value] if shows_backprop else [])
+                    + shown
                     + ([f"seed {seed}"] if len(self.seeds) > 1 else [])
-                ),
-                self.config.model_copy(update={"seed": seed, "backprop": backprop}),
+                )[:MAX_NAME],
+                config.model_copy(update={"seed": seed, "backprop": backprop}),
             )
             for seed in self.seeds
             for backprop in backprops
@@ -51,7 +59,8 @@ class LaunchOrder:
 
     def fingerprint(self) -> str:
         """Equal for equal orders."""
-        return hashlib.sha256(repr((self.name, self.tags, self.configurations())).encode()).hexdigest()
+        parts = (self.name, self.tags, self.configurations(), self.parent_id)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 class Submission:
@@ -66,6 +75,7 @@ class Submission:
         """The order's runs, queued, and whether they are new: a repeated key gives the runs that it gave before.
 
         Raises:
+            RunNotFound: the run that they are to be clones of is not there.
             KeyReused: the key was used for a different order, or for runs that were removed since.
         """
         with self._database.write() as session:
@@ -204,10 +214,14 @@ class Submission:
         launch = launches.add(session, idempotency_key, order.fingerprint())
         configurations = order.configurations()
         # The two of a pair share a place in the palette, so that only hue and marker tell them apart.
-        first = max(runs.next_palette_index(session, config.backprop) for _, config in configurations)
+        kinds = {config.backprop for _, config in configurations}
+        first = max(runs.next_palette_index(session, backprop) for backprop in kinds)
         step = 2 if order.pair else 1
+        origin = None
+        if order.parent_id is not None:
+            origin = runs.Origin(runs.load(session, order.parent_id).id, lifecycle.CLONE, 0)
         return [
-            runs.add(session, launch, config, name, order.tags, palette_index=first + place // step)
+            runs.add(session, launch, config, name, order.tags, first + place // step, origin)
             for place, (name, config) in enumerate(configurations)
         ]
 
@@ -221,6 +235,12 @@ class Submission:
             with self._database.write() as session:
                 waiting.mark_sent(session, run_ids)
         self._notifier.changed()
+
+
+def _words(name: str, value: Any) -> str:
+    """`epsilon 0.1`, as a name shows a point of a grid."""
+    shown = "+".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+    return f"{name} {shown}"
 
 
 def _changed(config: Mapping[str, Any], changes: Mapping[str, Any]) -> TrainConfig:

@@ -26,19 +26,32 @@ router = APIRouter(include_in_schema=False)
 @router.get("/compare")
 @router.get("/queue")
 @router.get("/data")
-def page() -> FileResponse:
+def page() -> HTMLResponse:
     """The page; which of its views, the address says."""
-    return FileResponse(FRONTEND / "index.html", headers=_REVALIDATE)
+    return _page(200)
 
 
-def login_page() -> FileResponse:
+def login_page() -> HTMLResponse:
     """The page for who has not shown the token: it asks for that when its first question to the API is refused."""
-    return FileResponse(FRONTEND / "index.html", status_code=401, headers=_REVALIDATE)
+    return _page(401)
 
 
-def not_found_page() -> FileResponse:
+def not_found_page() -> HTMLResponse:
     """The page for an address that is none of its views: it says so."""
-    return FileResponse(FRONTEND / "index.html", status_code=404, headers=_REVALIDATE)
+    return _page(404)
+
+
+def _page(status: int) -> HTMLResponse:
+    return HTMLResponse(_page_text(), status_code=status, headers=_REVALIDATE)
+
+
+@cache
+def _page_text() -> str:
+    # A browser learns of a module only from the one that imports it, a round trip a step: so all are named at once.
+    text = (FRONTEND / "index.html").read_text()
+    modules = sorted(path.relative_to(FRONTEND) for path in (FRONTEND / "js").glob("*/*.js"))
+    links = "".join(f'<link rel="modulepreload" href="/static/{path.as_posix()}">\n' for path in modules)
+    return text.replace("</head>", f"{links}</head>", 1)
 
 
 @router.get("/api/docs")

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from backend.api import presenters
 from backend.api.schemas.base import MAX_ID, ErrorAnswer
 from backend.api.schemas.runs import RunSummary
+from backend.contract import RunStatus
 from backend.db import waiting
 from backend.db.models import Run
 from backend.errors import RunNotFound
@@ -22,7 +23,7 @@ FORBIDDEN: Responses = {409: {"model": ErrorAnswer}}
 
 def summaries(session: Session, rows: Sequence[Run]) -> list[RunSummary]:
     """Runs as lists show them."""
-    queue = waiting.view(session)
+    queue = waiting.view(session, [run.id for run in rows if run.status is RunStatus.QUEUED])
     return [presenters.run_summary(run, queue) for run in rows]
 
 

@@ -5,11 +5,13 @@ import math
 import sys
 from array import array
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from backend.api.schemas.results import CheckpointInfo, EpochColumns, EpochInfo, Packed
 from backend.api.schemas.runs import (
     Action,
     Metrics,
+    ProgressColumns,
     ProgressInfo,
     Reproduction,
     RunDetail,
@@ -23,6 +25,7 @@ from backend.contract import (
     FINAL_STATUSES,
     LIVE_STATUSES,
     METRIC_NAMES,
+    DatasetName,
     Phase,
     RunAudit,
     RunStatus,
@@ -30,6 +33,7 @@ from backend.contract import (
 )
 from backend.db import epochs
 from backend.db.models import Checkpoint, Epoch, Run
+from backend.db.runs import Moved
 from backend.db.waiting import QueueView
 from frontend.palette import run_style
 
@@ -113,6 +117,8 @@ def _summary_fields(run: Run, queue: QueueView) -> dict[str, object]:
         "started_at": run.started_at,
         "finished_at": run.finished_at,
         "deleted_at": run.deleted_at,
+        "disk_bytes": run.disk_bytes,
+        "has_notes": bool(run.notes),
     }
 
 
@@ -150,17 +156,17 @@ def _actions(run: Run) -> list[Action]:
     return [action for action, is_allowed in allowed.items() if is_allowed]
 
 
-def progress_info(run: Run) -> ProgressInfo | None:
+def progress_info(run: Run | Moved) -> ProgressInfo | None:
     """How far a live run is; None before its worker has said anything."""
     if run.progress is None or run.progress_at is None:
         return None
-    progress, config = run.progress, TrainConfig.model_validate(run.config)
+    progress, epochs_wanted = run.progress, run.config["epochs"]
     phase, batches = Phase(progress["phase"]), max(1, progress["batches"])
     measuring = float(progress.get("trained", False))
     parts = {Phase.TRAINING: progress["batch"] / batches, Phase.TESTING: 1.0, Phase.MEASURING: measuring}
     part = parts.get(phase, 0.0)
-    epochs_left = config.epochs - progress["epoch"] - part
-    epoch_seconds = run.epoch_seconds or _epoch_seconds(config, progress["images_per_second"])
+    epochs_left = epochs_wanted - progress["epoch"] - part
+    epoch_seconds = run.epoch_seconds or _epoch_seconds(run.config, progress["images_per_second"])
     return ProgressInfo(
         run_id=run.id,
         phase=phase,
@@ -169,17 +175,39 @@ def progress_info(run: Run) -> ProgressInfo | None:
         batches=progress["batches"],
         images_per_second=progress["images_per_second"],
         note=progress["note"],
-        fraction=1 - epochs_left / config.epochs,
+        fraction=1 - epochs_left / epochs_wanted,
         seconds_left=None if epoch_seconds is None else max(0.0, epochs_left * epoch_seconds),
         at=run.progress_at,
     )
 
 
-def _epoch_seconds(config: TrainConfig, images_per_second: float | None) -> float | None:
+def progress_columns(moved: Sequence[Moved]) -> ProgressColumns:
+    """How far several live runs are, as small as it can be told."""
+    infos = [info for run in moved if (info := progress_info(run)) is not None]
+    return ProgressColumns(
+        run_id=[info.run_id for info in infos],
+        phase=[info.phase for info in infos],
+        epoch=[info.epoch for info in infos],
+        batch=[info.batch for info in infos],
+        batches=[info.batches for info in infos],
+        images_per_second=[_rounded(info.images_per_second, 1) for info in infos],
+        note=[info.note for info in infos],
+        fraction=[round(info.fraction, 5) for info in infos],
+        seconds_left=[_rounded(info.seconds_left, 1) for info in infos],
+        at=max(info.at for info in infos),
+    )
+
+
+def _rounded(number: float | None, decimals: int) -> float | None:
+    return None if number is None else round(number, decimals)
+
+
+def _epoch_seconds(config: Mapping[str, Any], images_per_second: float | None) -> float | None:
     """Of a run that has finished no epoch yet, by the speed of its training so far; testing is not in it."""
     if not images_per_second:
         return None
-    return (config.train_images or DATASETS[config.dataset].train_images) / images_per_second
+    images: int = config["train_images"] or DATASETS[DatasetName(config["dataset"])].train_images
+    return images / images_per_second
 
 
 def epoch_info(epoch: Epoch) -> EpochInfo:
@@ -191,8 +219,9 @@ def epoch_info(epoch: Epoch) -> EpochInfo:
         train_cost=epoch.train_cost,
         test_accuracy=epoch.test_accuracy,
         test_cost=epoch.test_cost,
-        epoch_seconds=epoch.epoch_seconds,
-        images_per_second=epoch.images_per_second,
+        # Times are told as exactly as they can be measured; the stream carries many of these.
+        epoch_seconds=round(epoch.epoch_seconds, 4),
+        images_per_second=round(epoch.images_per_second, 2),
         dilation_lambda=epoch.dilation_lambda,
         recorded_at=epoch.recorded_at,
         non_finite=epoch.non_finite,

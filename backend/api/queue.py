@@ -70,7 +70,8 @@ def _set_draining(lab: LabDep, worker_id: int, *, draining: bool) -> WorkerInfo:
 
 
 def _queue(session: Session, limit: int) -> QueueInfo:
-    view, queued, at = waiting.view(session), waiting.first(session, limit), clock.now(session)
+    queued, at = waiting.first(session, limit), clock.now(session)
+    view = waiting.view(session, [run.id for run in queued])
     starts = _expected_starts(session, view, queued)
     entries = []
     for run in queued:
@@ -85,7 +86,7 @@ def _queue(session: Session, limit: int) -> QueueInfo:
                 can_start=can_start,
             )
         )
-    return QueueInfo(entries=entries, total=len(view.positions))
+    return QueueInfo(entries=entries, total=runs.count(session, waiting.is_queued()))
 
 
 def _expected_starts(session: Session, view: waiting.QueueView, queued: Sequence[Run]) -> Mapping[int, float]:

@@ -6,27 +6,36 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
 from backend.api import presenters
-from backend.api.parameters import FORBIDDEN, MISSING, IdList, RunId, summaries
+from backend.api.parameters import FORBIDDEN, MISSING, IdList, RunId, parse_ids, summaries
 from backend.api.schemas.launch import LaunchRequest
-from backend.api.schemas.runs import Launched, RunChange, RunDetail, RunList, RunSummary
+from backend.api.schemas.results import Spark
+from backend.api.schemas.runs import Launched, RunChange, RunDetail, RunIds, RunList, RunSummary
 from backend.db import epochs, events, filters, lifecycle, runs, waiting, workers
 from backend.db.models import Run
+from backend.db.orders import Order
 from backend.dependencies import DatabaseDep, LabDep
-from backend.submission import LaunchOrder
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
+NEWEST_FIRST = "-created"
+SPARK_POINTS = 60
+Filter = Annotated[str, Query(max_length=filters.MAX_FILTER_LENGTH)]
+Sort = Annotated[str, Query(max_length=50)]
+Deleted = Annotated[bool, Query(description="Show the trash instead.")]
 
-@router.post("", status_code=201, responses={200: {"model": Launched}})
+
+@router.post("", status_code=201, responses={200: {"model": Launched}, **MISSING})
 def launch(
     body: LaunchRequest,
     lab: LabDep,
     response: Response,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")] = None,
 ) -> Launched:
-    """Queue a run, a pair, or one for each seed. The same Idempotency-Key gives the same runs (200), never new ones."""
-    order = LaunchOrder(body.config, body.seed_list(), body.pair, body.name or None, body.tags)
-    launched, new = lab.submission.launch(order, idempotency_key)
+    """Queue a run, a pair, or one for each seed and each point of a grid.
+
+    The same Idempotency-Key gives the same runs (200), never new ones.
+    """
+    launched, new = lab.submission.launch(body.order(), idempotency_key)
     response.status_code = 201 if new else 200
     with lab.database.read() as session:
         return Launched(launch_id=launched[0].launch_id, runs=summaries(session, launched))
@@ -35,33 +44,57 @@ def launch(
 @router.get("")
 def list_runs(
     database: DatabaseDep,
-    filter: Annotated[str, Query(max_length=filters.MAX_FILTER_LENGTH)] = "",  # noqa: A002  (the API's word)
-    sort: Annotated[str, Query(max_length=50)] = "-created",
+    filter: Filter = "",  # noqa: A002  (the API's word)
+    sort: Sort = NEWEST_FIRST,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     cursor: Annotated[str, Query(max_length=2000)] = "",
     ids: IdList | None = None,
-    deleted: Annotated[bool, Query(description="Show the trash instead.")] = False,
+    deleted: Deleted = False,
 ) -> RunList:
     """Runs, newest first unless sorted otherwise.
 
-    The filter knows comparisons (`= != < > <= >= ~`), `and`, `or`, `not` and parentheses, as in
+    The filter knows comparisons (`= != < > <= >= ~ !~`), ranges and lists (`epsilon in 0.1..0.5`,
+    `dataset in (digits, mnist)`), `and`, `or`, `not` and parentheses, as in
     `dataset = digits and test_accuracy > 95%`; a word alone is looked for in the name. `~` means "contains".
+    It can be sorted by every field that holds one value, downwards with `-`; runs without the value come last.
     """
-    wanted = filters.parse(filter)
-    where: list[ColumnElement[bool]] = [Run.deleted_at.is_not(None) if deleted else Run.deleted_at.is_(None)]
-    if wanted is not None:
-        where.append(wanted)
+    where = _conditions(filter, deleted=deleted)
     if ids is not None:
         where.append(Run.id.in_([int(run_id) for run_id in ids.split(",")]))
     with database.read() as session:
-        page, next_cursor = runs.page(session, where, filters.Order(sort), cursor or None, limit)
+        page, next_cursor = runs.page(session, where, Order(sort), cursor or None, limit)
+        total, disk_bytes = runs.totals(session, where)
         return RunList(
             runs=summaries(session, page),
             next_cursor=next_cursor,
-            total=runs.count(session, where),
+            total=total,
+            disk_bytes=disk_bytes,
             counts=presenters.status_counts(runs.count_by_status(session)),
             seq=events.last_seq(session),
         )
+
+
+@router.get("/ids")
+def list_ids(
+    database: DatabaseDep,
+    filter: Filter = "",  # noqa: A002  (the API's word)
+    sort: Sort = NEWEST_FIRST,
+    deleted: Deleted = False,
+) -> RunIds:
+    """The ids of all runs that the same words would list, in the same order: small enough to come whole."""
+    with database.read() as session:
+        return RunIds(ids=list(runs.ids(session, _conditions(filter, deleted=deleted), Order(sort))))
+
+
+@router.get("/sparks")
+def list_sparks(ids: IdList, database: DatabaseDep) -> list[Spark]:
+    """The small lines of a table's rows: test accuracy by epoch of many runs at once."""
+    sparks = {run_id: Spark(run_id=run_id, epochs=[], test_accuracy=[]) for run_id in parse_ids(ids)}
+    with database.read() as session:
+        for run_id, epoch, accuracy in epochs.test_accuracies(session, sparks, SPARK_POINTS):
+            sparks[run_id].epochs.append(epoch)
+            sparks[run_id].test_accuracy.append(accuracy)
+    return list(sparks.values())
 
 
 @router.get("/{run_id}", responses=MISSING)
@@ -111,10 +144,16 @@ def restore_run(run_id: RunId, lab: LabDep) -> RunSummary:
     return summary
 
 
+def _conditions(text: str, *, deleted: bool) -> list[ColumnElement[bool]]:
+    wanted = filters.parse(text)
+    kept = Run.deleted_at.is_not(None) if deleted else Run.deleted_at.is_(None)
+    return [kept] if wanted is None else [kept, wanted]
+
+
 def _detail(session: Session, run: Run) -> RunDetail:
     worker = workers.name_of(session, run.worker_id) if run.worker_id is not None else None
     reproduction = None
     if run.relation == lifecycle.REPRODUCTION and run.parent_id is not None:
         reproduction = presenters.reproduction_info(*epochs.first_difference(session, run.id, run.parent_id))
     children = runs.children_of(session, run.id)
-    return presenters.run_detail(run, waiting.view(session), worker, reproduction, children)
+    return presenters.run_detail(run, waiting.view(session, [run.id]), worker, reproduction, children)

@@ -1,12 +1,16 @@
 """What is done with runs that there are: stopped, paused, taken up again, repeated."""
 
+import shutil
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from sqlalchemy.orm import Session
 
 from backend.api.parameters import FORBIDDEN, MISSING, RunId, summaries
+from backend.api.schemas.base import MAX_TAGS
 from backend.api.schemas.runs import RunSummary
 from backend.api.schemas.steering import BranchRequest, BulkAnswer, BulkRefusal, BulkRequest, CloneRequest, RetryRequest
 from backend.db import runs, waiting
@@ -15,6 +19,8 @@ from backend.dependencies import Lab, LabDep
 from backend.errors import RunNotFound, StepNotAllowed
 
 router = APIRouter(prefix="/runs", tags=["runs"])
+
+_CHANGES = frozenset({"priority", "delete", "restore", "tag", "untag"})
 
 
 @router.post("/{run_id}/stop", status_code=202, responses=MISSING | FORBIDDEN)
@@ -82,11 +88,16 @@ def reproduce_run(run_id: RunId, lab: LabDep) -> RunSummary:
 def change_many(body: BulkRequest, lab: LabDep) -> BulkAnswer:
     """Do one thing with many runs. Each is done for itself: one that refuses is named, and hinders no other."""
     changed, refused = [], []
-    for run_id in dict.fromkeys(body.ids):
-        try:
-            changed.append(_steer(lab, run_id, body))
-        except (RunNotFound, StepNotAllowed) as error:
-            refused.append(BulkRefusal(id=run_id, message=str(error)))
+    ids = list(dict.fromkeys(body.ids))
+    # The youngest first: a run that others came from can be removed once they are gone.
+    ids = sorted(ids, reverse=True) if body.action == "purge" else ids
+    # What only changes rows is one transaction; a run that refuses does so before anything of it was changed.
+    with lab.database.write() if body.action in _CHANGES else nullcontext() as session:
+        for run_id in ids:
+            try:
+                changed.append(_steer(lab, run_id, body) if session is None else _change(session, run_id, body))
+            except (RunNotFound, StepNotAllowed) as error:
+                refused.append(BulkRefusal(id=run_id, message=str(error)))
     lab.notifier.changed()
     with lab.database.read() as session:
         return BulkAnswer(runs=summaries(session, changed), refused=refused)
@@ -99,10 +110,23 @@ def _steer(lab: Lab, run_id: int, body: BulkRequest) -> Run:
         "pause": lab.submission.pause,
         "resume": lab.submission.resume,
         "retry": partial(lab.submission.retry, from_checkpoint=False),
+        "purge": partial(purge, lab),
     }
-    if body.action in by_submission:
-        return by_submission[body.action](run_id)
+    return by_submission[body.action](run_id)
+
+
+def _change(session: Session, run_id: int, body: BulkRequest) -> Run:
+    if body.action in ("tag", "untag"):
+        return runs.tag(session, run_id, body.tags, on=body.action == "tag", most=MAX_TAGS)
+    if body.priority is not None:
+        return waiting.set_priority(session, run_id, body.priority)
+    return runs.trash(session, run_id) if body.action == "delete" else runs.restore(session, run_id)
+
+
+def purge(lab: Lab, run_id: int) -> Run:
+    """Remove a run for good, with its files; the run as it was. Raises RunNotFound, StepNotAllowed."""
     with lab.database.write() as session:
-        if body.priority is not None:
-            return waiting.set_priority(session, run_id, body.priority)
-        return runs.trash(session, run_id) if body.action == "delete" else runs.restore(session, run_id)
+        run = runs.load(session, run_id)
+        runs.remove(session, run_id)
+    shutil.rmtree(lab.settings.runs_dir / str(run_id), ignore_errors=True)
+    return run

@@ -1,3 +1,5 @@
+import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +17,8 @@ from backend.api.schemas.measurements import MeasuredNews
 from backend.api.schemas.runs import Removed, StatusCounts
 from backend.db import events, runs, waiting
 from backend.db.engine import Database
-from backend.db.models import Epoch, Run, RunEvent
+from backend.db.models import Epoch, RunEvent
+from backend.db.runs import Moved
 from backend.dependencies import LabDep
 
 router = APIRouter(tags=["stream"])
@@ -23,10 +26,13 @@ router = APIRouter(tags=["stream"])
 BATCH = 500  # events read at once; a page far behind gets them in several goes
 RETRY_MS = 1000
 FEWEST_FOLDED = 8  # epochs that are told in columns; fewer are read more easily one by one
+ALIVE_S = 10.0  # silence after which a page is told that there is nothing to tell
+_SHARE = 4  # a page waits so many times as long as its last look took: however busy, it has a fifth of a core at most
+_LONGEST_PAUSE_S = 0.4
 
 
 @dataclass
-class _Cursor:
+class Cursor:
     """How far one page has been told."""
 
     seq: int
@@ -57,21 +63,29 @@ async def stream(
     `run` (a summary: the run's state or name is another), `epoch` (its metrics), `measured`
     (there are new audits, attacks or followed images), `removed` (it is gone for good).
     With `columns`, eight epochs or more that are told together come as one `epochs` event with the last one's number.
-    Without a number, the newest replacing the one before: `progress`, `counts`. `reset` asks to load everything anew.
+    Without a number, the newest replacing the one before: `progress` (of all runs that have moved, as columns),
+    `counts`. `reset` asks to load everything anew. `alive` comes where there was nothing else for ten seconds:
+    a page that hears nothing for much longer has lost its connection, whatever its browser says.
     """
-    cursor = _Cursor(after if last_event_id is None else int(last_event_id))
+    cursor = Cursor(after if last_event_id is None else int(last_event_id))
+    told_at = time.monotonic()
     yield ServerSentEvent(comment="backprop lab", retry=RETRY_MS)
     while not lab.feed.closed:
-        ticket = lab.feed.ticket()
-        told = await to_thread.run_sync(_read, lab.database, cursor, columns)
+        ticket, began_at = lab.feed.ticket(), time.monotonic()
+        told = await to_thread.run_sync(read, lab.database, cursor, columns)
+        took_s = time.monotonic() - began_at
+        if not told and began_at - told_at > ALIVE_S:
+            told = [_event("alive", Nothing())]
         for event in told:
+            told_at = began_at
             yield event
         if len(told) < BATCH:
             await lab.feed.wait(ticket)
+            await asyncio.sleep(min(_SHARE * took_s, _LONGEST_PAUSE_S))
 
 
-def _read(database: Database, cursor: _Cursor, in_columns: bool = False) -> list[ServerSentEvent]:
-    """What the page does not know yet; moves its cursor on."""
+def read(database: Database, cursor: Cursor, in_columns: bool = False) -> list[ServerSentEvent]:
+    """The events that a page does not know yet; moves its cursor on."""
     with database.read() as session:
         last = events.last_seq(session)
         if cursor.seq > last:
@@ -82,7 +96,7 @@ def _read(database: Database, cursor: _Cursor, in_columns: bool = False) -> list
         run_ids = {entry.run_id for entry in entries if not isinstance(entry, Epoch)}
         removed = runs.removed_ids(session, run_ids)
         known = {run.id: run for run in runs.load_many(session, sorted(run_ids - removed))}
-        queue = waiting.view(session) if known else waiting.EMPTY
+        queue = waiting.view(session, known)
         told = []
         for entry in _folded(entries) if in_columns else entries:
             if isinstance(entry, Epoch):
@@ -112,14 +126,14 @@ def _folded(entries: Sequence[RunEvent | Epoch]) -> Iterator[RunEvent | Epoch | 
             yield from members
 
 
-def _progress(moved: Sequence[Run], cursor: _Cursor) -> list[ServerSentEvent]:
-    infos = [info for run in moved if (info := presenters.progress_info(run)) is not None]
-    if infos:
-        cursor.progress_at = infos[-1].at
-    return [_event("progress", info) for info in infos]
+def _progress(moved: Sequence[Moved], cursor: Cursor) -> list[ServerSentEvent]:
+    if not moved:
+        return []
+    cursor.progress_at = moved[-1].progress_at
+    return [_event("progress", presenters.progress_columns(moved))]
 
 
-def _counts(counts: StatusCounts, cursor: _Cursor) -> list[ServerSentEvent]:
+def _counts(counts: StatusCounts, cursor: Cursor) -> list[ServerSentEvent]:
     if counts == cursor.counts:
         return []
     cursor.counts = counts

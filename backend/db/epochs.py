@@ -1,7 +1,7 @@
 """The results of epochs: written once, by the attempt that holds the run."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from backend.contract import EpochReport, RunStatus
 from backend.db import clock, events
 from backend.db.lifecycle import held
-from backend.db.models import Epoch
+from backend.db.models import Epoch, Run
 
 _NUMBERS = ("train_accuracy", "train_cost", "test_accuracy", "test_cost", "dilation_lambda")
 COMPARED = ("state_hash", "train_accuracy", "train_cost", "test_accuracy", "test_cost", "non_finite")
@@ -68,6 +68,15 @@ def after(session: Session, run_id: int, number: int) -> Sequence[Epoch]:
 def load(session: Session, run_id: int, number: int) -> Epoch | None:
     """One epoch of a run."""
     return session.get(Epoch, (run_id, number))
+
+
+def test_accuracies(session: Session, run_ids: Collection[int], points: int) -> list[tuple[int, int, float | None]]:
+    """Run, epoch and test accuracy, in order: about so many epochs of each run, evenly spaced, the last one always."""
+    spacing = Run.epochs_done // points + 1
+    shown = (Epoch.number % spacing == 0) | (Epoch.number == Run.epochs_done - 1)
+    columns = select(Epoch.run_id, Epoch.number, Epoch.test_accuracy).join(Run, Run.id == Epoch.run_id)
+    found = columns.where(Epoch.run_id.in_(run_ids), shown).order_by(Epoch.run_id, Epoch.number)
+    return [(row.run_id, row.number, row.test_accuracy) for row in session.execute(found)]
 
 
 def first_difference(session: Session, run_id: int, other_id: int) -> tuple[int, Epoch | None, Epoch | None]:

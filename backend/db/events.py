@@ -65,6 +65,13 @@ def after(session: Session, seq: int, limit: int) -> list[RunEvent | Epoch]:
     return sorted(entries, key=lambda entry: entry.seq)[:limit]
 
 
+def run_ids_after(session: Session, seq: int) -> set[int]:
+    """The runs to which something has happened after a number."""
+    of_events = session.scalars(select(RunEvent.run_id).where(RunEvent.seq > seq).distinct()).all()
+    of_epochs = session.scalars(select(Epoch.run_id).where(Epoch.seq > seq).distinct()).all()
+    return {*of_events, *of_epochs}
+
+
 def of_run(session: Session, run_id: int) -> Sequence[RunEvent]:
     """The history of one run, oldest first."""
     history = select(RunEvent).where(RunEvent.run_id == run_id, RunEvent.kind != MEASURED)

@@ -1,23 +1,22 @@
-"""The filter of GET /api/runs, its sort keys and its cursor, turned into SQL.
+"""The filter of GET /api/runs, turned into SQL. `docs/filters.md` describes it for users.
 
 dataset = digits and test_accuracy > 95%
-(backprop = dilated or epsilon = 0) and not status = failed
-audit = failed                  a gradient check failed; expected: only where a quirk makes it fail; or passed
-"my run" tag = paper            a word alone is looked for in the name; words side by side must all hold
+(backprop = dilated or epsilon in 0.1..0.5) and status not in (failed, stopped)
+"my run" tag = paper created > -7d      a word alone is looked for in the name; words side by side must all hold
 """
 
-import base64
 import json
-from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from lark import Lark, Token, Transformer, Tree, UnexpectedInput, UnexpectedToken, v_args
 from lark.exceptions import VisitError
-from sqlalchemy import ColumnElement, Text, and_, cast, func, not_, or_
+from sqlalchemy import ColumnElement, and_, func, not_, or_
 
-from backend.contract import TrainConfig
+from backend.db import values
+from backend.db.fields import FIELDS, Kind, RunField, find_field
 from backend.db.models import Run
-from backend.errors import BadCursor, BadFilter, BadRequest
+from backend.errors import BadFilter
 
 MAX_FILTER_LENGTH = 1000  # characters
 MAX_FILTER_DEPTH = 50
@@ -29,61 +28,42 @@ GRAMMAR = r"""
     ?negation: NOT negation -> negated
              | "(" either ")"
              | WORD OPERATOR value -> comparison
+             | WORD (IN | NOT_IN) (value | items) -> membership
              | text -> name_holds
     value: WORD | STRING
     text: WORD | STRING
+    items: "(" item (","? item)* ","? ")"
+    item: ITEM | STRING
 
     OR.2: /or(?![^\s()])/i
     AND.2: /and(?![^\s()])/i
+    NOT_IN.3: /not\s+in(?![^\s()])/i
     NOT.2: /not(?![^\s()])/i
-    OPERATOR: "!=" | ">=" | "<=" | "=" | ">" | "<" | "~"
+    IN.2: /in(?![^\s()])/i
+    OPERATOR: "!=" | "!~" | ">=" | "<=" | "=" | ">" | "<" | "~"
     WORD: /[^\s()=<>!~"']+/
+    ITEM: /[^\s(),"']+/
     STRING: /"[^"]*"|'[^']*'/
     %ignore /\s+/
 """
 
-_TEXT_FIELDS: dict[str, ColumnElement[str]] = {
-    "name": Run.name.expression,
-    "status": cast(Run.status, Text),
-    "audit": cast(Run.audit_verdict, Text),
-    **{
-        name: Run.config[name].as_string()
-        for name, field in TrainConfig.model_fields.items()
-        if isinstance(field.annotation, type) and issubclass(field.annotation, str)
-    },
-}
-_NUMBER_FIELDS: dict[str, ColumnElement[Any]] = {
-    "id": Run.id.expression,
-    "epochs_done": Run.epochs_done.expression,
-    **{
-        name: Run.config[name].as_float()
-        for name, field in TrainConfig.model_fields.items()
-        if field.annotation in (int, float, int | None)
-    },
-    **{
-        name: getattr(Run, name).expression
-        for name in ("train_accuracy", "train_cost", "test_accuracy", "test_cost", "best_test_accuracy")
-    },
-}
-_ALIASES = {"method": "backprop", "state": "status"}
-FIELDS = (*_TEXT_FIELDS, *_NUMBER_FIELDS, "tag")
-
-_COMPARE: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
-    "=": lambda column, value: column == value,
-    "!=": lambda column, value: column != value,
-    ">": lambda column, value: column > value,
-    "<": lambda column, value: column < value,
-    ">=": lambda column, value: column >= value,
-    "<=": lambda column, value: column <= value,
-}
+_RANGE = ".."
 
 
 @v_args(inline=True)
 class _ToSql(Transformer[Token, ColumnElement[bool]]):
-    def value(self, token: Token) -> str:
-        return token[1:-1] if token.type == "STRING" else str(token)
+    def __init__(self, now: datetime) -> None:
+        super().__init__()
+        self._now = now
 
-    text = value
+    def value(self, token: Token) -> Token:
+        # What stands in quotes is taken as it is: it is no range and no list.
+        return token.update(value=token[1:-1]) if token.type == "STRING" else token
+
+    text = item = value
+
+    def items(self, *items: Any) -> list[Token]:
+        return [item for item in items if isinstance(item, Token)]
 
     def either(self, *parts: Any) -> ColumnElement[bool]:
         return or_(*(part for part in parts if not isinstance(part, Token)))
@@ -92,43 +72,58 @@ class _ToSql(Transformer[Token, ColumnElement[bool]]):
         return and_(*(part for part in parts if not isinstance(part, Token)))
 
     def negated(self, _not: Token, part: ColumnElement[bool]) -> ColumnElement[bool]:
-        # A run without a value has not what is asked for: NULL counts as false, so its negation as true.
-        return not_(func.coalesce(part, False))
+        return _fails(part)
 
     def name_holds(self, text: str) -> ColumnElement[bool]:
         return _holds(Run.name.expression, text)
 
-    def comparison(self, name: Token, operator: Token, value: str) -> ColumnElement[bool]:
-        field = _ALIASES.get(name.lower(), name.lower())
-        if field == "tag":
-            if operator not in ("=", "!="):
-                raise BadFilter(f"tag {operator} {value}: a tag can be compared with = and != only.")
-            tagged = _holds(cast(Run.tags, Text), json.dumps(value, ensure_ascii=False))
-            return tagged if operator == "=" else not_(tagged)
-        if field in _NUMBER_FIELDS:
-            if operator == "~":
-                raise BadFilter(f"{name} ~ {value}: ~ searches in text, and {name} is a number.")
-            return _COMPARE[operator](_NUMBER_FIELDS[field], _number(name, value))
-        if field in _TEXT_FIELDS:
-            column = _TEXT_FIELDS[field]
-            if operator == "~":
-                return _holds(column, value)
-            return _COMPARE[operator](func.lower(column), value.lower())
-        raise BadFilter(f"There is no field {str(name)!r} to filter by; there are {', '.join(FIELDS)}.")
+    def comparison(self, name: Token, operator: Token, value: Token) -> ColumnElement[bool]:
+        if operator.startswith("!"):
+            return _fails(self._compare(name, operator.replace("!=", "=").removeprefix("!"), value))
+        return self._compare(name, operator, value)
+
+    def membership(self, name: Token, word: Token, value: Any) -> ColumnElement[bool]:
+        if isinstance(value, Token) and value.type == "WORD":
+            value = [value.update(value=part) for part in value.split(",") if part]
+        items = value if isinstance(value, list) else [value]
+        met = or_(*(self._is_in(name, item) for item in items))
+        return met if word.type == "IN" else _fails(met)
+
+    def _is_in(self, name: Token, item: Token) -> ColumnElement[bool]:
+        if _RANGE in item and item.type != "STRING":
+            return values.within(_field(name), item, self._now)
+        return self._compare(name, "=", item)
+
+    def _compare(self, name: Token, operator: str, value: Token) -> ColumnElement[bool]:
+        field = _field(name)
+        if field.kind is Kind.LIST:
+            if operator not in ("=", "~"):
+                raise BadFilter(f"{name} {operator} {value}: {name} can be compared with =, !=, ~ and `in` only.")
+            return _holds(field.column, json.dumps(value, ensure_ascii=False) if operator == "=" else value)
+        if operator != "~":
+            return values.compare(field, operator, str(value), self._now)
+        if field.kind is not Kind.TEXT:
+            raise BadFilter(f"{name} ~ {value}: ~ searches in text, and {name} is a {field.kind}.")
+        return _holds(field.column, value)
+
+
+def _field(name: Token) -> RunField:
+    field = find_field(name)
+    if field is None:
+        raise BadFilter(
+            f"There is no field {str(name)!r} to filter by; there are {', '.join(FIELDS)}. "
+            "Words of a name stand in quotes where one of them is `in`."
+        )
+    return field
+
+
+def _fails(part: ColumnElement[bool]) -> ColumnElement[bool]:
+    # A run without a value has not what is asked for: NULL counts as false, so its negation as true.
+    return not_(func.coalesce(part, False))
 
 
 def _holds(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
     return func.lower(column).contains(text.lower(), autoescape=True)
-
-
-def _number(name: str, text: str) -> float:
-    try:
-        number = float(text.removesuffix("%"))
-    except ValueError:
-        raise BadFilter(f"{name} is a number, and {text!r} is none; write 0.95, 95% or 1e-3.") from None
-    if number != number or abs(number) > 1e300:  # noqa: PLR0124, PLR2004
-        raise BadFilter(f"{name} can't be compared with {text!r}; give a finite number.")
-    return number / 100 if text.endswith("%") else number
 
 
 def _depth(tree: Tree[Token] | Token) -> int:
@@ -138,8 +133,12 @@ def _depth(tree: Tree[Token] | Token) -> int:
 _PARSER = Lark(GRAMMAR, parser="lalr")
 
 
-def parse(text: str) -> ColumnElement[bool] | None:
+def parse(text: str, now: datetime | None = None) -> ColumnElement[bool] | None:
     """The condition that a filter asks for; None where it asks for nothing.
+
+    Args:
+        text: the filter.
+        now: the moment to which `today` and `-7d` refer; by default this one.
 
     Raises:
         BadFilter: the text is no filter; the message quotes the place.
@@ -152,7 +151,7 @@ def parse(text: str) -> ColumnElement[bool] | None:
         tree = _PARSER.parse(text)
         if _depth(tree) > MAX_FILTER_DEPTH:
             raise BadFilter(f"The filter is nested more than {MAX_FILTER_DEPTH} deep; simplify it.")
-        return _ToSql().transform(tree)
+        return _ToSql(now or datetime.now(UTC)).transform(tree)
     except VisitError as error:
         if isinstance(error.orig_exc, BadFilter):
             raise error.orig_exc from None
@@ -164,54 +163,3 @@ def parse(text: str) -> ColumnElement[bool] | None:
         raise BadFilter(
             f"The filter can't be read {where}; write, for example, dataset = digits and test_accuracy > 95%."
         ) from None
-
-
-# What no run lacks sorts as it is; a run without the value comes after those that have one when sorted downwards.
-_SORT_KEYS: dict[str, tuple[ColumnElement[Any], Any]] = {
-    "created": (Run.id.expression, 0),
-    "name": (func.lower(Run.name), ""),
-    "status": (cast(Run.status, Text), ""),
-    "epochs_done": (Run.epochs_done.expression, 0),
-    "dataset": (_TEXT_FIELDS["dataset"], ""),
-    "backprop": (_TEXT_FIELDS["backprop"], ""),
-    **{
-        name: (func.coalesce(_NUMBER_FIELDS[name], -1.0), -1.0)
-        for name in ("train_accuracy", "train_cost", "test_accuracy", "test_cost", "best_test_accuracy")
-    },
-}
-SORT_KEYS = tuple(_SORT_KEYS)
-
-
-class Order:
-    """An order of runs, and the cursors that mark a place in it."""
-
-    def __init__(self, sort: str) -> None:
-        self._sort = sort
-        self._falls = sort.startswith("-")
-        key = sort.removeprefix("-")
-        if key not in _SORT_KEYS:
-            raise BadRequest(
-                f"Runs can't be sorted by {sort!r}; there are {', '.join(SORT_KEYS)}, with - for downwards."
-            )
-        self.key_expression, self._empty = _SORT_KEYS[key]
-
-    def order_by(self) -> list[ColumnElement[Any]]:
-        """The SQL order; the id settles ties, so that every run has one place."""
-        columns = [self.key_expression, Run.id.expression]
-        return [column.desc() if self._falls else column.asc() for column in columns]
-
-    def cursor(self, key: Any, run_id: int) -> str:
-        """A mark behind the run with this key."""
-        return base64.urlsafe_b64encode(json.dumps([self._sort, key, run_id]).encode()).decode()
-
-    def after(self, cursor: str) -> ColumnElement[bool]:
-        """The condition that holds for what follows the mark. Raises BadCursor."""
-        try:
-            sort, key, run_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        except (ValueError, TypeError):
-            sort = key = run_id = None
-        if sort != self._sort or type(key) is not type(self._empty) or type(run_id) is not int:
-            raise BadCursor(f"{cursor!r} is no cursor of this list; begin again without one.")
-        if self._falls:
-            return or_(self.key_expression < key, and_(self.key_expression == key, Run.id < run_id))
-        return or_(self.key_expression > key, and_(self.key_expression == key, Run.id > run_id))

@@ -181,6 +181,7 @@ class Run(Base):
     best_test_accuracy: Mapped[float | None]
     progress: Mapped[dict[str, Any] | None]
     progress_at: Mapped[datetime | None]
+    disk_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")  # of its folder, when last seen
 
     created_at: Mapped[datetime]
     queued_at: Mapped[datetime | None]

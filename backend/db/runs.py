@@ -3,15 +3,15 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from backend.contract import LIVE_STATUSES, Backprop, Progress, RunStatus, TrainConfig
 from backend.db import clock, events
-from backend.db.filters import Order
 from backend.db.models import Checkpoint, Epoch, Launch, Run, RunEvent
+from backend.db.orders import Order
 from backend.db.side_models import Artifact, AttackOutcome, LayerStat
 from backend.errors import AttemptSuperseded, RunNotFound, StepNotAllowed
 
@@ -84,16 +84,31 @@ def page(
 ) -> tuple[list[Run], str | None]:
     """At most `limit` runs that meet every condition, and the cursor of those that follow, None after the last."""
     conditions = [*where, order.after(cursor)] if cursor else where
-    statement = select(Run, order.key_expression).where(*conditions).order_by(*order.order_by()).limit(limit + 1)
-    rows = session.execute(statement).all()
-    more = len(rows) > limit
-    last_run, last_key = rows[limit - 1] if more else (None, None)
-    return [run for run, _ in rows[:limit]], order.cursor(last_key, last_run.id) if last_run is not None else None
+    # Ids are sorted alone: whole rows, with their configurations and errors, would be carried through the sort.
+    keys = select(Run.id, order.key_expression).where(*conditions).order_by(*order.order_by()).limit(limit + 1)
+    found = session.execute(keys).all()
+    shown = load_many(session, [run_id for run_id, _ in found[:limit]])
+    if len(found) <= limit:
+        return shown, None
+    last_id, last_key = found[limit - 1]
+    return shown, order.cursor(last_key, last_id)
+
+
+def ids(session: Session, where: Sequence[ColumnElement[bool]], order: Order) -> Sequence[int]:
+    """The ids of all runs that meet every condition, in order."""
+    return session.scalars(select(Run.id).where(*where).order_by(*order.order_by())).all()
 
 
 def count(session: Session, where: Sequence[ColumnElement[bool]]) -> int:
     """How many runs meet every condition."""
     return session.scalar(select(func.count()).select_from(Run).where(*where)) or 0
+
+
+def totals(session: Session, where: Sequence[ColumnElement[bool]]) -> tuple[int, int]:
+    """How many runs meet every condition, and the bytes that they take on the disk."""
+    found = select(func.count(), func.coalesce(func.sum(Run.disk_bytes), 0)).where(*where)
+    number, size = session.execute(found).one()
+    return number, int(size)
 
 
 def count_by_status(session: Session) -> Mapping[RunStatus, int]:
@@ -142,10 +157,21 @@ def set_progress(session: Session, run_id: int, attempt: int, progress: Progress
         raise AttemptSuperseded(f"Attempt {attempt} of run {run_id} no longer holds it.")
 
 
-def progressed_since(session: Session, since: datetime) -> Sequence[Run]:
+class Moved(NamedTuple):
+    """What the progress of a live run is told from."""
+
+    id: int
+    config: dict[str, Any]
+    progress: dict[str, Any]
+    progress_at: datetime
+    epoch_seconds: float | None
+
+
+def progressed_since(session: Session, since: datetime) -> list[Moved]:
     """Live runs whose progress is newer than a time, oldest progress first."""
-    live = select(Run).where(Run.status.in_(LIVE_STATUSES), Run.progress_at > since)
-    return session.scalars(live.order_by(Run.progress_at)).all()
+    columns = (Run.id, Run.config, Run.progress, Run.progress_at, Run.epoch_seconds)
+    live = select(*columns).where(Run.status.in_(LIVE_STATUSES), Run.progress_at > since, Run.progress.is_not(None))
+    return [Moved(*row) for row in session.execute(live.order_by(Run.progress_at))]
 
 
 def change(session: Session, run_id: int, **values: Any) -> Run:
@@ -187,6 +213,32 @@ def remove(session: Session, run_id: int) -> None:
     for table in (Epoch, Checkpoint, LayerStat, AttackOutcome, Artifact):
         session.execute(delete(table).where(table.run_id == run_id))
     session.delete(run)
+
+
+def all_ids(session: Session) -> Sequence[int]:
+    """The ids of all runs, the trash included."""
+    return session.scalars(select(Run.id)).all()
+
+
+def disk_bytes(session: Session, run_ids: Collection[int]) -> dict[int, int]:
+    """What is known of the sizes of these runs' folders."""
+    rows = session.execute(select(Run.id, Run.disk_bytes).where(Run.id.in_(run_ids)))
+    return {row.id: row.disk_bytes for row in rows}
+
+
+def set_disk_bytes(session: Session, sizes: Mapping[int, int]) -> None:
+    """Note the sizes of runs' folders; no event, for pages need not hurry to show them."""
+    session.execute(update(Run), [{"id": run_id, "disk_bytes": size} for run_id, size in sizes.items()])
+
+
+def tag(session: Session, run_id: int, tags: Collection[str], *, on: bool, most: int) -> Run:
+    """The run with these tags put on or taken off. Raises RunNotFound, StepNotAllowed beyond `most` tags."""
+    run = load(session, run_id)
+    kept = [known for known in run.tags if known not in tags]
+    wanted = list(dict.fromkeys([*run.tags, *tags])) if on else kept
+    if len(wanted) > most:
+        raise StepNotAllowed(f"Run {run_id} would have {len(wanted)} tags; {most} are the most. Take some off first.")
+    return run if wanted == run.tags else change(session, run_id, tags=wanted)
 
 
 def measured(session: Session, limit: int) -> Sequence[Run]:

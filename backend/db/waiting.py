@@ -1,6 +1,6 @@
 """The queue: which runs wait, in which order, and for what."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -24,7 +24,7 @@ _gpu_count = func.coalesce(Run.config["gpu_count"].as_integer(), 1)
 class QueueView:
     """Who waits at which place, and what the workers offer."""
 
-    positions: Mapping[int, int]  # of each queued run; 1 is next
+    positions: Mapping[int, int]  # of the queued runs that were asked for; 1 is next
     offers: Sequence[Offer]
 
     def waiting_for(self, run: Run) -> tuple[str, bool]:
@@ -45,10 +45,14 @@ def need_of(run: Run) -> Need:
     return Need(Device(run.config.get("device", Device.ANY)), run.config.get("gpu_count", 1))
 
 
-def view(session: Session) -> QueueView:
-    """The queue as it is."""
-    queued = session.scalars(select(Run.id).where(*is_queued()).order_by(*ORDER))
-    return QueueView({run_id: place for place, run_id in enumerate(queued, 1)}, workers.offers(session))
+def view(session: Session, run_ids: Collection[int]) -> QueueView:
+    """The places of those of the runs that wait, counted in the whole queue, and what the workers offer."""
+    if not run_ids:
+        return EMPTY
+    place = func.row_number().over(order_by=ORDER).label("place")
+    queue = select(Run.id, place).where(*is_queued()).subquery()
+    shown = session.execute(select(queue.c.id, queue.c.place).where(queue.c.id.in_(run_ids)))
+    return QueueView({row.id: row.place for row in shown}, workers.offers(session))
 
 
 def first(session: Session, limit: int) -> Sequence[Run]:

@@ -1,8 +1,8 @@
 import pytest
 
-from backend.contract import TrainConfig
+from backend.contract import Network, TrainConfig
 from backend.contract.work import epoch_multiply_adds, forward_multiply_adds
-from backend.estimates import Estimate, Measurement, estimate
+from backend.estimates import Estimate, Measurement, estimate, estimate_launch
 
 
 def by_runs(one: TrainConfig, known: list[Measurement]) -> Estimate | None:
@@ -94,3 +94,23 @@ class TestEstimate:
         found = by_runs(config(width=256), [Measurement(1, config(width=16), 100.0)])
         assert found is not None
         assert found.based_on == (1,)
+
+
+class TestALaunch:
+    @staticmethod
+    def epoch_of(one: TrainConfig) -> Estimate | None:
+        """A hundred seconds for every epoch of conv7; mlp is unknown."""
+        return Estimate(100.0, (1,)) if one.network is Network.CONV7 else None
+
+    def test_takes_the_slot_that_is_free_first(self) -> None:
+        """Runs of 300, 100, 100 and 100 seconds are over after 300 on two slots; the longest is told apart."""
+        configs = [config(epochs=epochs, seed=seed) for seed, epochs in enumerate((3, 1, 1, 1))]
+        found = estimate_launch(configs, self.epoch_of, slots=2)
+        assert found is not None
+        assert found.longest_seconds == pytest.approx(300)
+        assert found.total_seconds == pytest.approx(300)
+        assert found.based_on == (1,)
+
+    def test_with_a_run_of_unknown_kind_is_not_known(self) -> None:
+        """One run that nothing was measured of leaves the whole unknown."""
+        assert estimate_launch([config(), config(network="mlp")], self.epoch_of, slots=2) is None

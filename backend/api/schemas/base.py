@@ -5,6 +5,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from backend.contract.text import clean_text
 
 MAX_ID = 2**63 - 1
+MAX_TAGS = 20  # of a run
 
 CleanText = Annotated[str, AfterValidator(clean_text)]
 Tag = Annotated[str, Field(min_length=1, max_length=50), AfterValidator(clean_text)]

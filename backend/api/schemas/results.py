@@ -53,6 +53,14 @@ class MetricColumns(Answer):
     seq: int = Field(description="Follow /stream from here: everything up to it is in this answer.")
 
 
+class Spark(Answer):
+    """A run's test accuracy, small: about 60 epochs, evenly spaced, the last one always."""
+
+    run_id: int
+    epochs: list[int]
+    test_accuracy: list[float | None]
+
+
 class EpochInfo(Metrics):
     """One epoch of one run."""
 

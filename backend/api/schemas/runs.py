@@ -3,7 +3,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from backend.api.schemas.base import Answer, CleanText, Tag
+from backend.api.schemas.base import MAX_TAGS, Answer, CleanText, Tag
 from backend.contract import Phase, RunAudit, RunStatus, TrainConfig
 
 Action = Literal["stop", "pause", "resume", "branch", "reproduce", "retry", "clone", "delete", "restore"]
@@ -21,7 +21,7 @@ class RunChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Annotated[CleanText, Field(min_length=1, max_length=200)] | None = None
-    tags: list[Tag] | None = Field(None, max_length=20)
+    tags: list[Tag] | None = Field(None, max_length=MAX_TAGS)
     notes: Annotated[CleanText, Field(max_length=10_000)] | None = None
     priority: Priority | None = None
 
@@ -58,6 +58,21 @@ class ProgressInfo(Answer):
     at: datetime
 
 
+class ProgressColumns(Answer):
+    """How far several runs are, as columns of equal length, each named as in `progress` of a run."""
+
+    run_id: list[int]
+    phase: list[Phase]
+    epoch: list[int]
+    batch: list[int]
+    batches: list[int]
+    images_per_second: list[float | None]
+    note: list[str | None]
+    fraction: list[float]
+    seconds_left: list[float | None]
+    at: datetime = Field(description="Of the newest of them.")
+
+
 class RunSummary(Answer):
     """A run as lists show it."""
 
@@ -90,6 +105,8 @@ class RunSummary(Answer):
     started_at: datetime | None
     finished_at: datetime | None
     deleted_at: datetime | None
+    disk_bytes: int = Field(description="What its files took on the disk when that was last looked at.")
+    has_notes: bool = Field(description="Whether something was written down about it.")
 
 
 class Reproduction(Answer):
@@ -128,8 +145,15 @@ class RunList(Answer):
     runs: list[RunSummary]
     next_cursor: str | None
     total: int = Field(description="Runs that match the filter, on all pages.")
+    disk_bytes: int = Field(description="What they take on the disk, on all pages.")
     counts: StatusCounts = Field(description="Of all runs, whatever the filter.")
     seq: int = Field(description="Follow /stream from here.")
+
+
+class RunIds(Answer):
+    """Which runs match, and in which order, without anything else of them."""
+
+    ids: list[int]
 
 
 class Launched(Answer):

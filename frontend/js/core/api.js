@@ -14,6 +14,9 @@ const UNREACHABLE = { code: "unreachable", message: "The service does not answer
 
 export const api = {
   runs: (query = {}, signal) => get("/runs", query, signal),
+  runIds: (query, signal) => get("/runs/ids", query, signal),
+  sparks: (ids, signal) => get("/runs/sparks", { ids: ids.join(",") }, signal),
+  bulk: (ids, action, rest = {}) => send("POST", "/runs/bulk", { ids, action, ...rest }, {}, { keepalive: true }), // also on the way out
   run: (id, signal) => get(`/runs/${id}`, {}, signal),
   change: (id, change) => send("PATCH", `/runs/${id}`, change),
   stop: (id) => send("POST", `/runs/${id}/stop`),
@@ -65,9 +68,9 @@ function get(path, query, signal) {
   return request(`/api${path}${search ? `?${search}` : ""}`, { signal })
 }
 
-function send(method, path, body, headers = {}) {
+function send(method, path, body, headers = {}, options = {}) {
   if (body === undefined) return request(`/api${path}`, { method })
-  return request(`/api${path}`, { method, body: JSON.stringify(body), headers: { "Content-Type": "application/json", ...headers } })
+  return request(`/api${path}`, { method, ...options, body: JSON.stringify(body), headers: { "Content-Type": "application/json", ...headers } })
 }
 
 async function request(url, options) {

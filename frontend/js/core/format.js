@@ -28,6 +28,14 @@ export function plural(number, noun) {
   return `${counts.format(number)} ${noun}${number === 1 ? "" : "s"}`
 }
 
+/** "12.3 MB"; powers of ten, as a disk's maker counts. */
+export function bytes(number) {
+  if (!number) return "0 MB"
+  if (number < 1e5) return `${(number / 1e3).toFixed(1)} kB`
+  if (number < 1e9) return `${(number / 1e6).toFixed(1)} MB`
+  return `${(number / 1e9).toFixed(2)} GB`
+}
+
 /** "42 s", "2 min 10 s", "3 h 05 min", "2 d 4 h". */
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return NONE

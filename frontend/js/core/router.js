@@ -14,8 +14,10 @@ export function startRouter(main, table, openLaunch) {
   root = main
   routes = table
   openPanel = openLaunch
-  window.addEventListener("popstate", show)
-  window.addEventListener("hashchange", show)
+  // A page that is come back to scrolls itself to where it was, once what it shows is there.
+  history.scrollRestoration = "manual"
+  window.addEventListener("popstate", () => show(true))
+  window.addEventListener("hashchange", () => show())
   document.addEventListener("click", followLink)
   const { signal } = new AbortController()
   store.listen(signal, ({ kind }) => kind === "reset" && reload())
@@ -56,8 +58,8 @@ export function reload() {
   show()
 }
 
-function show() {
-  showPage()
+function show(isReturn = false) {
+  showPage(isReturn)
   const found = LAUNCH.exec(location.hash)
   if (found && panel === null) panel = openPanel(found[1] ? Number(found[1]) : null)
   if (!found && panel !== null) {
@@ -66,7 +68,7 @@ function show() {
   }
 }
 
-function showPage() {
+function showPage(isReturn) {
   if (view?.address === address()) return
   const isFirst = view === null
   view?.controller.abort()
@@ -74,7 +76,7 @@ function showPage() {
   const [match, page] = findRoute()
   root.replaceChildren()
   if (page === null) return root.append(notFound())
-  document.title = `${page({ root, match, query: new URLSearchParams(location.search), signal: view.controller.signal })} · Backprop Lab`
+  document.title = `${page({ root, match, query: new URLSearchParams(location.search), signal: view.controller.signal, isReturn })} · Backprop Lab`
   window.dispatchEvent(new Event("lab:page"))
   if (!isFirst) {
     window.scrollTo(0, 0)

@@ -38,6 +38,7 @@ class Store {
   /** Takes in one event of the stream. */
   apply(kind, data) {
     if (kind === "counts") return this.setCounts(data)
+    if (kind === "progress") return this.#move(data)
     if (kind === "reset") this.#runs.clear()
     const id = kind === "run" ? data.id : data.run_id
     const run = this.#runs.get(id)
@@ -45,9 +46,18 @@ class Store {
     if (kind === "run") this.#set(data)
     if (kind === "removed") this.#runs.delete(id)
     if (kind === "measured" && run) run.audit = data.audit
-    if (kind === "progress" && run) run.progress = data
     if (kind === "epoch" && run && data.epoch + 1 >= run.epochs_done) addEpoch(run, data)
     this.#tell({ kind, id, data, isNew })
+  }
+
+  // The progress of many runs comes as columns: a listener hears of each run, as of everything else.
+  #move({ run_id, at, ...columns }) {
+    run_id.forEach((id, place) => {
+      const run = this.#runs.get(id)
+      if (!run) return
+      run.progress = { run_id: id, at, ...Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values[place]])) }
+      this.#tell({ kind: "progress", id, data: run.progress, isNew: false })
+    })
   }
 
   #set(summary) {

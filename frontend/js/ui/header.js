@@ -1,5 +1,5 @@
 import { h, setText } from "../core/dom.js"
-import { exactTime } from "../core/format.js"
+import { duration, exactTime } from "../core/format.js"
 import { store } from "../core/store.js"
 import { stream } from "../core/stream.js"
 import { chosenTheme, nextTheme } from "../core/theme.js"
@@ -12,6 +12,7 @@ const PAGES = [
   ["/data", "Data"],
 ]
 const THEME_ICONS = { auto: "auto", light: "sun", dark: "moon" }
+const AGE_EVERY = 1_000 // milliseconds
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" })
 
 /** The bar on top of every page: where one is, what goes on, Launch. */
@@ -55,15 +56,20 @@ function runCounts() {
   return text
 }
 
+// How old what is shown is stands beside the word, and is not read aloud each second.
 function streamMark() {
   const word = h("span", {})
+  const age = h("span", { class: "stream-age", "aria-hidden": "true", "data-testid": "age" })
   const mark = h("span", { class: "stream-mark", role: "status", "data-testid": "stream" }, h("span", { class: "stream-dot" }), word)
+  const showAge = () => setText(age, stream.state === "live" || stream.state === "connecting" ? "" : `data ${duration((Date.now() - stream.heard) / 1000)} old`)
   stream.onState(({ state, since }) => {
-    mark.dataset.state = state
-    mark.title = state === "live" ? "This page follows the service as things change." : `No news from the service since ${exactTime(since)}.`
+    mark.dataset.state = age.dataset.state = state
+    mark.title = state === "live" ? "This page follows the service as things change." : `No news from the service since ${exactTime(stream.heard)}. What is shown was true then.`
     setText(word, state === "offline" ? `offline since ${clock.format(since)}` : state)
+    showAge()
   })
-  return mark
+  setInterval(showAge, AGE_EVERY)
+  return [mark, age]
 }
 
 function themeButton() {

@@ -58,6 +58,27 @@ class TestLaunch:
         assert again.status_code == 422
         assert "removed for good" in again.json()["error"]["message"]
 
+    def test_of_a_grid_gives_every_combination(self, client: TestClient) -> None:
+        """Each point of the grid, for each seed and as a pair: names and configurations say which is which."""
+        grid = {"epsilon": [0, 0.5], "width": [4, 8]}
+        runs = launch(client, grid=grid, seeds=2, pair=True, name="sweep")
+        assert len(runs) == 2 * 2 * 2 * 2
+        configs = [run["config"] for run in runs]
+        points = {(c["epsilon"], c["width"], c["seed"], c["backprop"]) for c in configs}  # type: ignore[index]
+        assert len(points) == 16
+        assert runs[0]["name"] == "sweep manual epsilon 0 width 4 seed 0"
+        assert runs[-1]["name"] == "sweep dilated epsilon 0.5 width 8 seed 1"
+        assert {run["launch_id"] for run in runs} == {runs[0]["launch_id"]}
+
+    def test_from_a_run_makes_its_clones(self, client: TestClient) -> None:
+        """A launch that names the run it was made from is linked to it; an unknown one is a 404."""
+        (parent,) = launch(client)
+        clones = launch(client, parent_id=parent["id"], grid={"backprop": ["manual", "dilated"]})
+        assert [(run["parent_id"], run["relation"]) for run in clones] == [(parent["id"], "clone")] * 2
+        assert client.get(f"/api/runs/{parent['id']}").json()["children"] == [run["id"] for run in clones]
+        assert client.post("/api/runs", json={"parent_id": 99}).status_code == 404
+        assert client.get("/api/runs").json()["total"] == 3
+
 
 BAD_REQUESTS = [
     ('{"config": {"width": 1000000000}}', "config.width", "1000000000"),
@@ -76,6 +97,16 @@ BAD_REQUESTS = [
     ('{"seeds": 51}', "seeds", "50"),
     ('{"seeds": "three"}', "seeds", "three"),
     ('{"config": {"seed": 2147483647}, "seeds": 2}', "seeds", "2147483648"),
+    ('{"grid": {"widht": [1]}}', "grid", "widht"),
+    ('{"grid": {"width": []}}', "grid.width", "at least 1"),
+    ('{"grid": {"width": [8, 8]}}', "grid", "twice"),
+    ('{"grid": {"width": [8, 0]}}', "grid", "width = 0"),
+    ('{"grid": {"epsilon": [1e400]}}', "grid", "epsilon = inf"),
+    ('{"grid": {"seed": [1, 2]}}', "grid", "name seeds instead"),
+    ('{"grid": {"backprop": ["manual"]}, "pair": true}', "grid", "launch a pair instead"),
+    ('{"grid": {"width": [1,2,3,4,5,6,7,8,9,10,11]}, "seeds": 10, "pair": true}', "grid", "220 runs"),
+    ('{"grid": {"batch_size": [50, 1438]}}', "grid", "batch_size = 1438"),
+    ('{"parent_id": 0}', "parent_id", "0"),
     ("[" * 100_000, "", "JSON"),
     ("nonsense", "body", "JSON"),
     ("[]", "body", "[]"),
@@ -153,3 +184,16 @@ class TestEstimates:
         found = client.post("/api/estimates", json={"config": {"width": 256}}).json()
         assert found["basis"] == "calibration"
         assert found["epoch_seconds"] == pytest.approx(epoch_multiply_adds(TrainConfig(width=256)) / 1e9)
+
+    def test_of_a_grid_add_up_and_stand_on_every_preset(self, client: TestClient, database: Database) -> None:
+        """A grid's runs are estimated each for itself; presets of a kind that was measured say how long they take."""
+        run_id = add_run(database, epochs=2)
+        claim = start_run(database, run_id)
+        with database.write() as session:
+            epochs.append(session, run_id, claim.attempt, epoch_report(0, epoch_seconds=4.0))
+        found = client.post("/api/estimates", json={"grid": {"epochs": [1, 9]}}).json()
+        assert (found["runs"], found["run_seconds"]) == (2, pytest.approx(36.0))
+        assert found["total_seconds"] in (pytest.approx(36.0), pytest.approx(40.0))  # on two slots, or on one
+        times = {preset["name"]: preset["total_seconds"] for preset in client.get("/api/presets").json()}
+        assert times["demo"] in (pytest.approx(24 * 4.0), pytest.approx(2 * 24 * 4.0))
+        assert times["paper-mlp"] is None

@@ -173,7 +173,7 @@ class TestTheNews:
             seq = events.last_seq(session)
             measurements.add(session, run_id, attempt, builders.measurements(0))
             measurements.add(session, run_id, attempt, builders.measurements(5, failed_layer(1)))
-        told = [event for event in stream._read(database, stream._Cursor(seq)) if event.id is not None]
+        told = [event for event in stream.read(database, stream.Cursor(seq)) if event.id is not None]
         assert [event.event for event in told] == ["measured", "run", "measured"]
         assert [event.id for event in told] == [str(seq + place) for place in (1, 2, 3)]
         assert told[2].data.model_dump(mode="json") == {"run_id": run_id, "audit": "failed"}

@@ -65,7 +65,7 @@ class TestTheFilter:
             ("wdith = 3", "'wdith'"),
             ("width = wide", "'wide'"),
             ("width ~ 3", "is a number"),
-            ("tag > 3", "= and != only"),
+            ("tag > 3", "=, !=, ~ and `in` only"),
             ("(a", "at its end"),
             ("a)", "at ')'"),
             ("width = nan", "finite"),
