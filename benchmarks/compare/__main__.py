@@ -12,7 +12,7 @@ import numpy as np
 from fastapi.testclient import TestClient
 
 from backend.analysis import reduced
-from backend.api.stream import _Cursor, _read
+from backend.api.stream import Cursor, read
 from backend.app import create_app
 from backend.db import events
 from backend.db.engine import Database
@@ -69,13 +69,13 @@ def _tick(database: Database, ids: list[int], epochs: int, client: TestClient, q
     words: list[str] = []
     for _ in range(ROUNDS):
         with database.read() as session:
-            cursor = _Cursor(events.last_seq(session))
+            cursor = Cursor(events.last_seq(session))
         for run_id in ids:
             add_epochs(database, run_id, number, number + 1, source)
         number += 1
 
-        def tell(cursor: _Cursor = cursor) -> None:
-            news = _read(database, cursor, in_columns=True)
+        def tell(cursor: Cursor = cursor) -> None:
+            news = read(database, cursor, in_columns=True)
             told[:] = [f"id: {it.id}\nevent: {it.event}\ndata: {it.data.model_dump_json()}\n\n" for it in news]
 
         words = [_timed(tell, 1), _timed(lambda: client.get(f"/api/comparisons?{query}").raise_for_status(), 1)]

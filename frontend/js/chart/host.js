@@ -58,6 +58,7 @@ export class ChartHost {
   constructor(name, title, signal) {
     this.#name = name
     this.#signal = signal
+    this.#plot.setAttribute("aria-label", `${title}: no curve yet`)
     this.#frame.append(this.#plot, this.#note)
     this.#labels = new Labels(this.#frame, this.#emphasis, (owner, metric) => this.toggle(owner, metric))
     this.#table = new TableToggle(title, () => curvesTable(this.#figure, name))

@@ -50,6 +50,7 @@ class Stream {
     }
     source.onerror = () => this.#failed(source)
     source.addEventListener("epochs", (message) => {
+      this.#hear()
       this.#seq = Number(message.lastEventId)
       for (const epoch of unpackEpochs(JSON.parse(message.data))) store.apply("epoch", epoch)
     })

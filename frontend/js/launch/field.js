@@ -27,6 +27,7 @@ export function makeField(name, schema, defs, optionWord = (option) => option) {
     isFolded: schema.folded === true,
     default: schema.default,
     read: () => (item && isNumber(item) ? readList(input.value, item) : readValue(input.value, own)),
+    parse: (text) => readValue(text, own),
     write: (value) => (input.value = value === null || value === undefined ? "" : Array.isArray(value) ? value.join(", ") : String(value)),
     complain(message) {
       setText(error, message)
@@ -78,7 +79,8 @@ function isNumber({ type }) {
 function readValue(text, own) {
   const trimmed = text.trim()
   if (trimmed === "") return own.nullable ? null : ""
-  if (own.type === "boolean") return trimmed === "true"
+  if (own.type === "boolean") return { true: true, yes: true, false: false, no: false }[trimmed.toLowerCase()] ?? trimmed
+  if (own.nullable && isNumber(own) && trimmed === "all") return null
   if (!isNumber(own)) return trimmed
   const number = Number(trimmed.replace(",", "."))
   return Number.isFinite(number) ? number : trimmed

@@ -2,7 +2,9 @@ import { h, setText } from "../core/dom.js"
 import { isEqual } from "../core/equal.js"
 import { plural } from "../core/format.js"
 import { makeField } from "./field.js"
+import { GridFields } from "./grid.js"
 import { methodChoice } from "./method.js"
+import { seedsFrom, totalText } from "./total.js"
 
 const EXTRAS = ["seeds", "name", "tags"] // of the launch itself, not of the configuration
 
@@ -14,6 +16,8 @@ export class LaunchForm {
   #datasets
   #note = h("p", { class: "field-note" })
   #listener = () => {}
+  #grid
+  #original = null
 
   constructor(schema, datasets) {
     this.#datasets = new Map(datasets.map((dataset) => [dataset.name, dataset]))
@@ -26,6 +30,7 @@ export class LaunchForm {
     this.#extras.get("tags").help.textContent = "Words to find the runs by, comma between."
     this.#extras.get("seeds").help.textContent = "A count (seed, seed + 1, …), or a list such as 1, 5, 8; empty: the seed alone."
     this.#fields.get("dataset")?.element.append(this.#note)
+    this.#grid = new GridFields(this.#fields, () => this.#changed())
     const open = [...this.#fields.values()].filter(({ isFolded }) => !isFolded)
     const folded = [...this.#fields.values()].filter(({ isFolded }) => isFolded)
     this.element = h(
@@ -33,6 +38,7 @@ export class LaunchForm {
       { class: "launch-form", novalidate: true, "data-testid": "launch-form" },
       this.#method.element,
       h("div", { class: "fields" }, open.map(({ element }) => element), this.#extras.get("seeds").element),
+      this.#grid.element,
       h("details", { class: "more-fields" }, h("summary", {}, `More: ${folded.map(({ name }) => name.replaceAll("_", " ")).join(", ")}`), h("div", { class: "fields" }, folded.map(({ element }) => element))),
       h("div", { class: "fields" }, this.#extras.get("name").element, this.#extras.get("tags").element),
       h("button", { class: "unseen", tabindex: -1 }, "Launch"),
@@ -40,6 +46,7 @@ export class LaunchForm {
     this.element.addEventListener("input", ({ target }) => {
       // What was wrong with a field is no longer true of what is typed now.
       for (const field of [...this.#fields.values(), ...this.#extras.values()]) if (field.input === target) field.complain("")
+      if (this.#grid.element.contains(target)) this.#grid.complain("")
       this.#changed()
     })
   }
@@ -48,44 +55,46 @@ export class LaunchForm {
     this.#listener = listener
   }
 
+  /** Marks from now on what differs from the run that the form was filled from. */
+  compareWith(original) {
+    this.#original = original
+    this.#changed()
+  }
+
   /** The whole configuration and the rest, as the form shows it. */
   read() {
     const config = Object.fromEntries([...this.#fields].map(([name, field]) => [name, field.read()]))
     const { backprop, pair } = this.#method.read()
     const tags = this.#text("tags").split(",").map((tag) => tag.trim()).filter(Boolean)
-    return { config: { ...config, backprop }, pair, seeds: seedsFrom(this.#text("seeds")), name: this.#text("name"), tags }
+    return { config: { ...config, backprop }, pair, seeds: seedsFrom(this.#text("seeds")), name: this.#text("name"), tags, grid: this.#grid.read() }
   }
 
-  write({ config, pair, name, tags }) {
+  write({ config, pair, name, tags, grid }) {
     for (const [field, value] of Object.entries(config)) this.#fields.get(field)?.write(value)
     this.#method.write(config.backprop, pair)
     if (name !== undefined) this.#extras.get("name").write(name)
     if (tags !== undefined) this.#extras.get("tags").write(tags.join(", "))
+    this.#grid.write(grid)
     this.clearErrors()
     this.#changed()
   }
 
   /** What is sent: whatever is not the service's default. */
   order() {
-    const { config, pair, seeds, name, tags } = this.read()
+    const { config, pair, seeds, name, tags, grid } = this.read()
     const isDefault = ([field, value]) => isEqual(value, field === "backprop" ? this.#method.default : this.#fields.get(field).default)
-    const sent = Object.entries(config).filter((entry) => !isDefault(entry) && !(pair && entry[0] === "backprop") && this.#isUsed(entry[0], config, pair))
-    return { config: Object.fromEntries(sent), ...(pair && { pair }), ...(seeds !== null && { seeds }), ...(name && { name }), ...(tags.length > 0 && { tags }) }
+    const sent = Object.entries(config).filter((entry) => !isDefault(entry) && !(pair && entry[0] === "backprop") && !(entry[0] in grid) && this.#isUsed(entry[0], config, pair))
+    return { config: Object.fromEntries(sent), ...(pair && { pair }), ...(seeds !== null && { seeds }), ...(name && { name }), ...(tags.length > 0 && { tags }), ...(Object.keys(grid).length > 0 && { grid }), ...(this.#original && { parent_id: this.#original.id }) }
   }
 
-  /** "4 runs: 2 seeds, each manual and dilated". */
   totalText() {
-    const { pair, seeds } = this.read()
-    const number = Array.isArray(seeds) ? seeds.length : (seeds ?? 1)
-    if (!Number.isInteger(number) || number < 1) return ""
-    const total = plural(number * (pair ? 2 : 1), "run")
-    if (number > 1) return `${total}: ${number} seeds${pair ? ", each manual and dilated" : ""}`
-    return pair ? `${total}: manual and dilated` : total
+    return totalText(this.read())
   }
 
   clearErrors() {
     for (const field of [...this.#fields.values(), ...this.#extras.values()]) field.complain("")
     this.#method.complain("")
+    this.#grid.complain("")
   }
 
   /** Each of the service's words beside its field; the first wrong field gets the focus. Gives those that have no field. */
@@ -95,7 +104,7 @@ export class LaunchForm {
     for (const problem of problems) {
       const { field: path, message } = problem
       const name = path.split(".").find((part) => part !== "config")
-      const field = name === "backprop" || name === "pair" ? this.#method : (this.#fields.get(name) ?? this.#extras.get(name))
+      const field = name === "grid" ? this.#grid : name === "backprop" || name === "pair" ? this.#method : (this.#fields.get(name) ?? this.#extras.get(name))
       if (!field) rest.push(problem)
       else if (!wrong.includes(field)) {
         field.complain(message)
@@ -113,7 +122,14 @@ export class LaunchForm {
     for (const field of this.#fields.values()) field.element.hidden = !this.#isUsed(field.name, config, pair)
     const dataset = this.#datasets.get(config.dataset)
     setText(this.#note, dataset && !dataset.ready ? `${plural(dataset.missing.length, "file")} not here yet: fetched by the first run, or put into ${dataset.folder} of the data folder (see Data).` : "")
+    this.#markChanges(config)
     this.#listener()
+  }
+
+  #markChanges(config) {
+    if (this.#original === null) return
+    const elements = new Map([...this.#fields].map(([name, field]) => [name, field.element]))
+    this.#original.marks.show(elements.set("backprop", this.#method.element), config, (name, value) => this.write({ config: { ...config, [name]: value }, pair: false, grid: this.#grid.read() }))
   }
 
   #isUsed(name, config, pair) {
@@ -129,10 +145,4 @@ export class LaunchForm {
   #text(name) {
     return this.#extras.get(name).input.value.trim()
   }
-}
-
-function seedsFrom(text) {
-  if (text === "") return null
-  const numbers = text.split(",").map((part) => part.trim()).filter(Boolean).map((part) => (/^\d+$/.test(part) ? Number(part) : part))
-  return text.includes(",") ? numbers : numbers[0]
 }

@@ -9,6 +9,7 @@ import { toast } from "../ui/toast.js"
 import { codeLines } from "./code.js"
 import { estimateText } from "./estimate.js"
 import { LaunchForm } from "./form.js"
+import { Original } from "./original.js"
 import { presetCards } from "./presets.js"
 
 /** The panel in which runs are launched; `cloneId` names the run whose configuration it starts from. */
@@ -28,15 +29,20 @@ async function fill(panel, body, cloneId) {
     const form = new LaunchForm(schema, datasets)
     const cards = presetCards(presets, (preset) => form.write({ config: preset.config, pair: preset.pair }))
     const parts = new LaunchParts(panel, form)
-    body.replaceChildren(cards.element, form.element)
+    const marks = original ? new Original(original) : null
+    body.replaceChildren(...(marks ? [marks.element] : []), cards.element, form.element)
     body.append(parts.code)
     panel.append(parts.foot)
     form.onChange(() => {
       parts.update()
       cards.mark(form.read())
     })
-    if (original) form.write({ config: original.config, pair: false, name: `copy of ${original.name}`.slice(0, 200), tags: original.tags })
-    else if (presets[0]) form.write({ config: presets[0].config, pair: presets[0].pair })
+    if (original) {
+      cards.element.querySelectorAll("details").forEach((group) => (group.open = false))
+      form.write({ config: original.config, pair: false, name: `copy of ${original.name}`.slice(0, 200), tags: original.tags })
+      form.compareWith({ id: original.id, marks })
+    }
+    if (!original && presets[0]) form.write({ config: presets[0].config, pair: presets[0].pair })
     const first = original ? form.element.querySelector("input, select") : cards.element.querySelector("button")
     first?.focus()
   } catch (error) {

@@ -4,11 +4,11 @@ import { toastError } from "../ui/toast.js"
 
 /**
  * Text that is edited where it stands: a press opens a field; Enter or leaving it saves, Escape does not.
- * `save` gets the new text; what it throws is shown and the field stays open.
+ * `tag` is the name of the element that holds it, or that element. `save` gets the new text; what it throws is shown and the field stays open.
  */
 export function editableText(text, tag, label, maxlength, save, empty = "") {
   let shown = text
-  const words = h(tag, { class: "editable-text" }, text || empty)
+  const words = tag instanceof Element ? tag : h(tag, { class: "editable-text", dir: "auto" }, text || empty)
   const open = h("button", { type: "button", class: "editable", "aria-label": `Change: ${label}`, title: `Change: ${label}` }, icon("pencil"))
   const input = h("input", { class: "input editable-input", "aria-label": label, maxlength, hidden: true })
   const element = h("span", { class: "editable-frame" }, words, open, input)

@@ -10,6 +10,7 @@ const MOST = 20 // runs in the strip's charts
 const NAMED = 3 // runs whose names stand above the charts; of more, the number
 const RECENT = 24 * 3600 // seconds since its end for which the newest launch is still shown
 const FOLDED = "lab-live-folded"
+const NARROW = "(max-width: 720px)" // where charts would push the table out of sight
 
 /** Accuracy and cost of the newest launch that has begun, side by side, above the table; can be folded away. */
 export class LiveStrip {
@@ -24,9 +25,12 @@ export class LiveStrip {
   #charts = []
   #runs = []
   #timer = 0
+  #rowsAreThere
 
-  constructor(signal) {
+  /** The charts' library is large: it is fetched and started once `rowsAreThere`, which are what one came for. */
+  constructor(signal, rowsAreThere) {
     this.#signal = signal
+    this.#rowsAreThere = rowsAreThere
     this.element.append(h("div", { class: "live-head" }, this.#title, this.#note, h("span", { class: "header-space" }), this.#compare, this.#fold), this.#pair)
     store.listen(signal, ({ kind, id, data }) => {
       const isMine = this.#runs.some((run) => run.id === id)
@@ -65,23 +69,26 @@ export class LiveStrip {
   }
 
   #toggle() {
-    if (localStorage.getItem(FOLDED)) localStorage.removeItem(FOLDED)
-    else localStorage.setItem(FOLDED, "yes")
+    localStorage.setItem(FOLDED, isFolded() ? "no" : "yes")
     this.#draw()
   }
 
   #draw() {
-    const isFolded = localStorage.getItem(FOLDED) !== null
-    this.#pair.hidden = isFolded
-    this.#fold.setAttribute("aria-expanded", String(!isFolded))
-    setText(this.#fold, isFolded ? "Show charts" : "Hide charts")
-    if (isFolded) return
+    const folded = isFolded()
+    this.#pair.hidden = folded
+    this.#fold.setAttribute("aria-expanded", String(!folded))
+    setText(this.#fold, folded ? "Show charts" : "Hide charts")
+    if (folded) return
     if (this.#charts.length === 0) {
       this.#charts = [new ChartHost("accuracy", "Accuracy", this.#signal), new ChartHost("cost", "Cost", this.#signal)]
       this.#pair.append(...this.#charts.map(({ element }) => element))
     }
-    for (const chart of this.#charts) chart.show(this.#runs.slice(0, MOST))
+    this.#rowsAreThere.then(() => this.#charts.forEach((chart) => chart.show(this.#runs.slice(0, MOST))))
   }
+}
+
+function isFolded() {
+  return (localStorage.getItem(FOLDED) ?? (matchMedia(NARROW).matches ? "yes" : "no")) === "yes"
 }
 
 function newestLaunch(runs) {

@@ -1,189 +1,171 @@
-import { api, isAbort } from "../core/api.js"
-import { h, on, setText } from "../core/dom.js"
-import { count, plural } from "../core/format.js"
-import { go, remember } from "../core/router.js"
+import { h, setText } from "../core/dom.js"
+import { bytes, count, plural } from "../core/format.js"
+import { isAbort } from "../core/api.js"
+import { remember } from "../core/router.js"
 import { store } from "../core/store.js"
 import { stream } from "../core/stream.js"
 import { icon } from "../ui/icons.js"
 import { usePageKeys } from "../ui/keys.js"
 import { problem } from "../ui/problem.js"
+import { toastError } from "../ui/toast.js"
 import { ChosenBar } from "./chosen.js"
+import { columnChooser } from "./chooser.js"
+import { DEFAULT_COLUMNS, columnOf } from "./columns.js"
+import { emptyRuns, skeletonRows } from "./empty.js"
+import { EXAMPLE, filterField } from "./filter.js"
 import { LiveStrip } from "./live.js"
+import { News } from "./news.js"
+import { RunSource } from "./source.js"
 import { RunsTable } from "./table.js"
+import { openNotes } from "./tagging.js"
 
-const PAGE = 50 // runs loaded at once
-const QUIET_TYPING = 250 // milliseconds after the last key before the filter is asked for
-const EXAMPLE = "dataset = digits and test_accuracy > 95%"
+const NEWEST_FIRST = "-created"
+let left = null // how the page was when it was left: for who comes back
 
-/** All runs, newest first unless sorted otherwise; filter and order are in the address. */
-export function runsPage({ root, query, signal }) {
-  new RunsPage(root, query, signal).load()
+/** All runs, newest first unless sorted otherwise; filter, order and columns are in the address. */
+export function runsPage({ root, query, signal, isReturn }) {
+  const page = new RunsPage(root, query, signal)
+  page.load(isReturn && left?.address === location.search ? left : null)
   return query.get("deleted") ? "Trash" : "Runs"
 }
 
-function skeleton() {
-  return h("div", { class: "card late runs-skeleton", "aria-hidden": "true" }, Array.from({ length: 8 }, () => h("span", { class: "skeleton skeleton-line" })))
-}
-
 class RunsPage {
-  #signal
-  #filter
-  #sort
-  #deleted
-  #cursor = null
+  #source
+  #isTrash
+  #columns
   #found = 0
   #hasFailed = false
-  #request = null
-  #unseen = new Set()
-  #input = h("input", { class: "input filter-input", type: "search", id: "filter", placeholder: EXAMPLE, "aria-label": "Filter the runs", "aria-describedby": "filter-problem", spellcheck: "false", autocomplete: "off" })
-  #problem = h("p", { class: "field-error", id: "filter-problem", role: "alert" })
+  #filter
   #total = h("span", { class: "muted nowrap", role: "status", "data-testid": "total" })
-  #news = h("button", { type: "button", class: "button button-small", hidden: true, "data-testid": "show-new" })
-  #more = h("button", { type: "button", class: "button", hidden: true }, "Load more")
-  #body = h("div", { class: "runs-body" }, skeleton())
+  #news
+  #body = h("div", { class: "runs-body" }, skeletonRows())
   #table
   #chosen
 
   constructor(root, query, signal) {
-    this.#signal = signal
-    this.#filter = query.get("filter") ?? ""
-    this.#sort = query.get("sort") ?? "-created"
-    this.#deleted = query.get("deleted") === "true"
-    this.#input.value = this.#filter
-    this.#table = new RunsTable(signal, this.#sort, { sort: (key) => this.#sortBy(key), choose: (runs) => this.#chosen.show(runs), removed: () => this.#shrink() })
-    this.#chosen = new ChosenBar(this.#table, () => this.load())
-    const trash = this.#deleted ? h("a", { class: "button button-quiet", href: "/" }, "Back to the runs") : h("a", { class: "button button-quiet", href: "/?deleted=true" }, icon("trash"), "Trash")
-    const field = h("div", { class: "filter" }, icon("search"), this.#input, h("kbd", { class: "key hint-keys", "aria-hidden": "true" }, "/"))
-    const head = h("div", { class: "page-head runs-head" }, h("h1", {}, this.#deleted ? "Trash" : "Runs"), field, this.#total, this.#news, h("span", { class: "header-space" }), trash)
-    if (!this.#deleted) root.append(new LiveStrip(signal).element)
-    root.append(head, this.#problem, this.#body, h("div", { class: "more" }, this.#more), this.#chosen.element)
-    this.#listen(signal)
-  }
-
-  /** Loads the first page of runs anew. */
-  async load() {
-    const page = await this.#fetch(null)
-    if (page === null) return
-    this.#unseen.clear()
-    this.#news.hidden = true
-    if (page.runs.length === 0) return this.#body.replaceChildren(this.#empty())
-    this.#table.show(page.runs)
-    this.#body.replaceChildren(this.#table.element)
-  }
-
-  #listen(signal) {
-    let typing = 0
-    on(this.#input, "input", signal, () => {
-      clearTimeout(typing)
-      typing = setTimeout(() => this.#filterBy(this.#input.value.trim()), QUIET_TYPING)
+    this.#isTrash = query.get("deleted") === "true"
+    this.#columns = query.get("columns")?.split(",") ?? DEFAULT_COLUMNS
+    this.#source = new RunSource(signal)
+    this.#source.query = { filter: query.get("filter") ?? "", sort: query.get("sort") ?? NEWEST_FIRST, deleted: this.#isTrash || null }
+    this.#filter = filterField(this.#source.query.filter, signal, (filter) => this.#ask({ filter }))
+    this.#table = new RunsTable(signal, this.#source.query.sort, {
+      isTrash: this.#isTrash,
+      sort: (sort) => this.#ask({ sort }),
+      choose: (ids) => this.#chosen?.show(ids),
+      need: (id) => this.#source.need(id, (gone) => (gone.size > 0 ? this.#table.remove(gone) : this.#table.fill())),
+      removed: (lost) => this.#shrink(lost),
     })
-    on(this.#more, "click", signal, () => this.#loadMore())
-    on(this.#news, "click", signal, () => (this.load(), window.scrollTo(0, 0)))
-    store.listen(signal, (event) => this.#hear(event))
+    this.#chosen = new ChosenBar(this.#table, this.#isTrash, () => this.load())
+    this.#news = new News(this.#table, this.#source, () => (this.load(), window.scrollTo(0, 0)), signal)
+    const trash = this.#isTrash ? h("a", { class: "button button-quiet", href: "/" }, "Back to the runs") : h("a", { class: "button button-quiet", href: "/?deleted=true" }, icon("trash"), "Trash")
+    const chooser = columnChooser(() => this.#columns, (names) => this.#showColumns(names), signal)
+    const head = h("div", { class: "page-head runs-head" }, h("h1", {}, this.#isTrash ? "Trash" : "Runs"), this.#filter.element, this.#total, this.#news.element, h("span", { class: "header-space" }), chooser, trash)
+    if (!this.#isTrash) root.append(new LiveStrip(signal, new Promise((resolve) => (this.#rowsAreThere = resolve))).element)
+    root.append(head, this.#filter.problem, this.#body, this.#chosen.element)
     stream.onState(({ state }) => state === "live" && this.#hasFailed && this.load(), signal)
+    signal.addEventListener("abort", () => (left = { address: this.#address, top: this.#top, chosen: this.#table.chosen }))
+    window.addEventListener("scroll", () => (this.#top = window.scrollY), { signal, passive: true })
+    this.#address = location.search
+    this.#useKeys(signal)
+  }
+
+  #address = ""
+  #top = 0
+  #rowsAreThere = () => {}
+
+  /** Loads the runs anew; `back` says where somebody left the page who returns to it. */
+  async load(back = null) {
+    let isFirst = true
+    try {
+      await this.#source.load((ids, total, page) => {
+        this.#hasFailed = false
+        this.#filter.complain("")
+        if (page) this.#count(total, page.disk_bytes)
+        this.#show(ids, total)
+        if (isFirst) this.#news.clear()
+        if (back && (isFirst || !page)) this.#restore(back)
+        isFirst = false
+      })
+    } catch (error) {
+      if (isAbort(error)) return
+      this.#rowsAreThere()
+      if (error.status === 422) this.#filter.complain(error.message)
+      else this.#fail(error)
+    }
+  }
+
+  #show(ids, total) {
+    requestAnimationFrame(() => setTimeout(() => this.#rowsAreThere()))
+    if (total === 0) {
+      this.#table.show([], 0)
+      return this.#body.replaceChildren(emptyRuns({ isTrash: this.#isTrash, isFiltered: this.#source.query.filter !== "" }, EXAMPLE, () => this.#clear()))
+    }
+    if (!this.#table.element.isConnected) {
+      this.#body.replaceChildren(this.#table.element)
+      this.#table.showColumns(this.#columns.map(columnOf), this.#columns !== DEFAULT_COLUMNS)
+    }
+    this.#table.show(ids, total)
+  }
+
+  #restore({ top, chosen }) {
+    window.scrollTo(0, top)
+    this.#table.choose(chosen)
+  }
+
+  #useKeys(signal) {
     usePageKeys(signal, {
-      "/": () => this.#input.focus(),
+      "/": () => this.#filter.input.focus(),
       j: () => this.#table.move(1),
       k: () => this.#table.move(-1),
       x: () => this.#table.chooseCurrent(),
-      Enter: (event) => (event.target.closest("a, button, input") ? false : this.#table.openCurrent()),
+      X: () => this.#table.chooseCurrent(true),
+      e: () => this.#table.renameCurrent(),
+      o: () => this.#table.current !== null && openNotes(this.#table.current).catch(toastError),
+      t: () => this.#chosen.tag(),
+      Enter: (event) => (event.target.closest("a, button, input, summary") ? false : this.#table.openCurrent()),
       c: () => this.#chosen.compare(),
     })
-    on(this.#input, "keydown", signal, (event) => event.key === "Escape" && this.#input.blur())
-  }
-
-  async #loadMore() {
-    this.#more.disabled = true
-    const page = await this.#fetch(this.#cursor)
-    this.#more.disabled = false
-    if (page) this.#table.append(page.runs)
-  }
-
-  async #fetch(cursor) {
-    this.#request?.abort()
-    const request = (this.#request = new AbortController())
-    const query = { filter: this.#filter, sort: this.#sort, limit: PAGE, cursor, deleted: this.#deleted || null }
-    try {
-      const page = await api.runs(query, AbortSignal.any([this.#signal, request.signal]))
-      store.put(page.runs)
-      this.#hasFailed = false
-      this.#cursor = page.next_cursor
-      this.#more.hidden = page.next_cursor === null
-      this.#count(page.total)
-      this.#complain("")
-      return page
-    } catch (error) {
-      if (isAbort(error)) return null
-      if (error.status === 422) this.#complain(error.message)
-      else this.#fail(error)
-      return null
-    }
   }
 
   #fail(error) {
     this.#hasFailed = true
-    this.#more.hidden = true
     setText(this.#total, "")
     this.#body.replaceChildren(problem(error.message, () => this.load()))
   }
 
-  #count(found) {
+  #count(found, size = null) {
     this.#found = found
-    setText(this.#total, this.#filter ? `${count(found)} found` : plural(found, "run"))
+    setText(this.#total, this.#source.query.filter ? `${count(found)} found` : plural(found, "run"))
+    if (size !== null) this.#total.title = `${bytes(size)} on the disk`
+    if (size !== null && this.#isTrash && found > 0) this.#total.append(`, ${bytes(size)}`)
   }
 
-  // A table that has lost its last row makes way for the next page, or for the words that it is empty.
-  #shrink() {
-    this.#count(Math.max(0, this.#found - 1))
+  #shrink(lost) {
+    this.#count(Math.max(0, this.#found - lost))
     if (this.#table.isEmpty) this.load()
   }
 
-  #complain(message) {
-    setText(this.#problem, message)
-    if (message) this.#input.setAttribute("aria-invalid", "true")
-    else this.#input.removeAttribute("aria-invalid")
+  #clear() {
+    this.#filter.input.value = ""
+    this.#ask({ filter: "" })
   }
 
-  #filterBy(filter) {
-    this.#filter = filter
+  #ask(change) {
+    Object.assign(this.#source.query, change)
     this.#remember()
     this.load()
   }
 
-  #sortBy(key) {
-    this.#sort = key
+  #showColumns(names) {
+    this.#columns = names.join() === DEFAULT_COLUMNS.join() ? DEFAULT_COLUMNS : names
     this.#remember()
-    this.load()
+    this.#table.showColumns(this.#columns.map(columnOf), this.#columns !== DEFAULT_COLUMNS)
   }
 
   #remember() {
-    remember({ filter: this.#filter, sort: this.#sort === "-created" ? "" : this.#sort, deleted: this.#deleted ? "true" : "" })
-  }
-
-  // Rows stay where the eye has them: new runs wait behind a button, a changed order behind "Sort again".
-  #hear({ kind, id, data, isNew }) {
-    if (kind === "run" && isNew && !data.deleted_at && !this.#deleted) this.#unseen.add(id)
-    if (kind === "removed") this.#unseen.delete(id)
-    const isStale = ["epoch", "run"].includes(kind) && this.#table.has(id) && !["created", "name", "dataset", "backprop"].includes(this.#sort.replace("-", ""))
-    if (this.#unseen.size > 0) setText(this.#news, `${plural(this.#unseen.size, "new run")}: show`)
-    else if (isStale) setText(this.#news, "Sort again")
-    else return
-    this.#news.hidden = false
-  }
-
-  #empty() {
-    if (this.#deleted) return h("div", { class: "empty card" }, h("h2", {}, "The trash is empty"))
-    if (this.#filter) {
-      const clear = () => ((this.#input.value = ""), this.#filterBy(""))
-      return h("div", { class: "empty card" }, h("h2", {}, "No run matches this filter"), h("p", { class: "muted" }, `A word alone is looked for in the name. An example of more: ${EXAMPLE}`), h("button", { type: "button", class: "button", onclick: clear }, "Show all runs"))
-    }
-    return h(
-      "div",
-      { class: "empty card", "data-testid": "empty" },
-      h("h2", {}, "No runs yet"),
-      h("p", { class: "muted" }, "Launch the demonstration pair: the same small network trained with exact gradients and with dilated ones, on images that come with the program. Both are done in a few minutes, and their curves grow here."),
-      h("button", { type: "button", class: "button button-main", onclick: () => go("#launch") }, "Launch the first runs"),
-    )
+    const { filter, sort } = this.#source.query
+    const columns = this.#columns === DEFAULT_COLUMNS ? "" : this.#columns.join(",")
+    remember({ filter, sort: sort === NEWEST_FIRST ? "" : sort, columns, deleted: this.#isTrash ? "true" : "" })
+    this.#address = location.search
   }
 }
-

@@ -1,60 +1,66 @@
 import { api } from "../core/api.js"
-import { EpochFollower, epochsOf } from "../core/follower.js"
 import { store } from "../core/store.js"
 
-const AT_ONCE = 3 // requests; a browser has six connections, and one is the stream's
-const AHEAD = "200px" // how far outside of the window rows are made ready
+const WAIT = 80 // milliseconds: rows that come into view together are asked for together
+const AT_ONCE = 100 // runs in a request
 
-/** Fills the spark lines of rows that are seen, and lets them grow. */
+/** The small lines of rows: fetched for many runs at once, and growing with what the stream tells. */
 export class Sparks {
   #signal
-  #waiting = []
-  #active = 0
-  #shown = new Map()
-  #elements = new WeakMap()
-  #observer
+  #lines = new Map() // by run: {numbers, values}
+  #shown = new Map() // by run: {spark, epochs}
+  #waiting = new Set()
+  #timer = 0
 
   constructor(signal) {
     this.#signal = signal
-    this.#observer = new IntersectionObserver((entries) => entries.forEach((entry) => this.#seen(entry)), { rootMargin: AHEAD })
-    store.listen(signal, ({ kind, id, data }) => kind === "epoch" && this.#shown.get(id)?.follower.offer(data))
-    signal.addEventListener("abort", () => this.#observer.disconnect())
+    store.listen(signal, ({ kind, id, data }) => kind === "epoch" && this.#grow(id, data))
+    signal.addEventListener("abort", () => clearTimeout(this.#timer))
   }
 
-  watch(run, spark) {
-    this.#elements.set(spark.element, { run, spark })
-    this.#observer.observe(spark.element)
+  show(run, spark) {
+    this.#shown.set(run.id, { spark, epochs: run.config.epochs })
+    if (this.#lines.has(run.id)) return this.#draw(run.id)
+    if (run.epochs_done === 0) return this.#lines.set(run.id, { numbers: [], values: [] })
+    this.#waiting.add(run.id)
+    this.#later()
   }
 
-  forget(id) {
+  hide(id) {
     this.#shown.delete(id)
+    this.#waiting.delete(id)
   }
 
-  #seen({ isIntersecting, target }) {
-    if (!isIntersecting) return
-    this.#observer.unobserve(target)
-    const { run, spark } = this.#elements.get(target)
-    const values = []
-    const follower = new EpochFollower(run.id, -1, (epochs) => {
-      values.push(...epochs.map(({ test_accuracy }) => test_accuracy))
-      spark.draw(values, run.config.epochs)
-    })
-    this.#shown.set(run.id, { follower })
-    if (run.epochs_done === 0) return
-    this.#waiting.push({ run, follower })
-    this.#next()
+  #grow(id, { epoch, test_accuracy }) {
+    const line = this.#lines.get(id)
+    if (!line || epoch <= (line.numbers.at(-1) ?? -1)) return
+    line.numbers.push(epoch)
+    line.values.push(test_accuracy)
+    this.#draw(id)
   }
 
-  async #next() {
-    if (this.#active >= AT_ONCE || this.#waiting.length === 0 || this.#signal.aborted) return
-    const { run, follower } = this.#waiting.shift()
-    this.#active += 1
+  #draw(id) {
+    const line = this.#lines.get(id)
+    const { spark, epochs } = this.#shown.get(id) ?? {}
+    spark?.draw(line.numbers, line.values, epochs)
+  }
+
+  #later() {
+    this.#timer ||= setTimeout(() => ((this.#timer = 0), this.#fetch()), WAIT)
+  }
+
+  async #fetch() {
+    const ids = [...this.#waiting].slice(0, AT_ONCE)
+    if (ids.length === 0) return
+    for (const id of ids) this.#waiting.delete(id)
     try {
-      follower.take(epochsOf(await api.metrics(run.id, { names: "test_accuracy" }, this.#signal)))
+      for (const { run_id, epochs, test_accuracy } of await api.sparks(ids, this.#signal)) {
+        this.#lines.set(run_id, { numbers: epochs, values: test_accuracy })
+        this.#draw(run_id)
+      }
     } catch {
-      // The row stays without its line; its numbers are there.
+      // The rows stay without their lines; their numbers are there.
     }
-    this.#active -= 1
-    this.#next()
+    if (this.#waiting.size > 0) this.#later()
   }
 }

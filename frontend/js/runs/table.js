@@ -1,153 +1,175 @@
-import { h, setAttribute } from "../core/dom.js"
+import { h } from "../core/dom.js"
 import { go } from "../core/router.js"
 import { store } from "../core/store.js"
+import { Choice } from "./choice.js"
+import { TableHead } from "./head.js"
 import { RunRow } from "./row.js"
 import { Sparks } from "./sparks.js"
+import { RowWindow } from "./window.js"
 
-// Class of the column, its head, and the key that the service sorts it by.
-const COLUMNS = [
-  ["name", "name", "name"],
-  ["method", "method", "backprop"],
-  ["dataset", "data set", "dataset"],
-  ["status", "state", "status"],
-  ["epoch", "epochs", "epochs_done"],
-  ["test", "test, %", "test_accuracy"],
-  ["train", "train, %", "train_accuracy"],
-  ["spark", "test accuracy", null],
-  ["time", "time", null],
-  ["created", "launched", "created"],
-]
-const FIRST_DOWNWARDS = new Set(["created", "test_accuracy", "train_accuracy", "epochs_done"])
-
-/** The table of runs. Rows change in place and never change their order by themselves. */
+/**
+ * The table of runs: any number of them, of which those near what is seen are in the document.
+ * Rows change in place and never change their order by themselves; what is chosen stays chosen, seen or not.
+ */
 export class RunsTable {
-  #rows = new Map()
-  #current = -1
-  #sparks
-  #choose
-  #removed
-  #all = h("input", { type: "checkbox", class: "check", "aria-label": "Choose all runs shown" })
-  #body = h("tbody", {})
+  ids = [] // of all runs that match, in order
 
-  constructor(signal, sort, { sort: sortBy, choose, removed }) {
-    this.#choose = choose
-    this.#removed = removed
+  #count = 0 // of them; may be known before the ids are
+  #columns = []
+  #rows = new Map() // by run: those in the document
+  #current = null // the id of the row that keys act on
+  #choice = new Choice()
+  #sparks
+  #head
+  #window
+  #hears
+  #body = h("tbody", {})
+  #table
+
+  /** `hears`: `sort(key)`, `choose(ids)`, `need(ids)` of runs that are seen and not known, `removed()`. */
+  constructor(signal, sort, hears) {
+    this.#hears = hears
     this.#sparks = new Sparks(signal)
-    this.#all.addEventListener("change", () => this.#chooseAll(this.#all.checked))
-    const heads = COLUMNS.map(([name, word, key]) => this.#head(name, word, key, sort, sortBy))
-    const head = h("thead", {}, h("tr", {}, h("th", { class: "col-check", scope: "col" }, this.#all), heads))
-    this.element = h("div", { class: "card table-frame" }, h("table", { class: "runs-table", "data-testid": "runs" }, head, this.#body))
+    this.#head = new TableHead(sort, hears.sort, (all) => this.choose(all ? this.ids : []))
+    this.#window = new RowWindow(this.#body, signal, (place) => this.#rowAt(place))
+    this.#table = h("table", { class: "runs-table", "data-testid": "runs" }, h("thead", {}, this.#head.element), this.#body)
+    this.element = h("div", { class: "card table-frame" }, this.#table)
     store.listen(signal, (event) => this.#hear(event))
+    new ResizeObserver(() => this.#fit()).observe(this.element)
+  }
+
+  get isEmpty() {
+    return this.#count === 0
+  }
+
+  get chosen() {
+    return this.#choice.ids
+  }
+
+  get current() {
+    return this.#current
   }
 
   has(id) {
     return this.#rows.has(id)
   }
 
-  get isEmpty() {
-    return this.#rows.size === 0
+  showColumns(columns, areChosen) {
+    this.#columns = columns
+    this.#head.show(columns)
+    this.#table.toggleAttribute("data-columns", areChosen)
+    this.#table.style.setProperty("--table-width", `${columns.reduce((sum, { width }) => sum + width, 40)}px`)
+    this.#fit()
+    this.#forgetRows()
+    this.#window.show(this.#count)
   }
 
-  /** The chosen runs, in the order of the table. */
-  get chosen() {
-    return [...this.#rows.values()].filter((row) => row.isChosen).map((row) => row.run)
-  }
-
-  show(runs) {
-    const chosen = new Set(this.chosen.map(({ id }) => id))
-    for (const id of this.#rows.keys()) this.#sparks.forget(id)
-    this.#rows.clear()
-    this.#body.replaceChildren()
-    this.#current = -1
-    this.append(runs)
-    for (const id of chosen) this.#rows.get(id)?.choose(true)
+  /** Shows other runs: their ids, as far as they are known, and how many they are. */
+  show(ids, count) {
+    this.ids = ids
+    this.#count = count
+    this.#table.setAttribute("aria-rowcount", count + 1)
+    this.#window.show(count)
     this.#tell()
   }
 
-  append(runs) {
-    for (const run of runs) {
-      if (this.#rows.has(run.id)) continue
-      const row = new RunRow(run, () => this.#tell())
-      this.#rows.set(run.id, row)
-      this.#body.append(row.element)
-      this.#sparks.watch(run, row.spark)
-    }
+  /** Shows what has come to be known of runs that are seen. */
+  fill() {
+    this.#window.show(this.#count)
   }
 
-  clearChoice() {
-    this.#chooseAll(false)
+  choose(ids) {
+    this.#choice.replace(ids)
+    this.#tell()
   }
 
   move(step) {
-    const rows = [...this.#rows.values()]
-    if (rows.length === 0) return
-    rows[this.#current]?.element.removeAttribute("data-current")
-    this.#current = Math.min(Math.max(this.#current + step, 0), rows.length - 1)
-    const { element } = rows[this.#current]
-    setAttribute(element, "data-current", true)
-    element.querySelector("a").focus({ preventScroll: true })
-    element.scrollIntoView({ block: "nearest" })
+    if (this.ids.length === 0) return
+    const place = Math.min(Math.max(this.ids.indexOf(this.#current) + step, 0), this.ids.length - 1)
+    this.#current = this.ids[place]
+    this.#window.reveal(place)
+    this.#mark()
+    this.#rows.get(this.#current)?.focus()
   }
 
-  chooseCurrent() {
-    const row = [...this.#rows.values()][this.#current]
-    row?.choose(!row.isChosen)
-    this.#tell()
+  chooseCurrent(toHere = false) {
+    if (this.#current !== null) this.#choose(this.#current, !this.chosen.has(this.#current), toHere)
   }
 
   openCurrent() {
-    const row = [...this.#rows.values()][this.#current]
-    if (row) go(`/runs/${row.run.id}`)
+    if (this.#current !== null) go(`/runs/${this.#current}`)
   }
 
-  #head(name, word, key, sort, sortBy) {
-    const cell = h("th", { class: `col-${name}`, scope: "col" })
-    if (key === null) {
-      cell.append(word)
-      return cell
+  renameCurrent() {
+    this.#rows.get(this.#current)?.rename()
+  }
+
+  /** Takes runs out of the table, which are somewhere else now. */
+  remove(gone) {
+    const lost = this.ids.filter((id) => gone.has(id)).length
+    this.ids = this.ids.filter((id) => !gone.has(id))
+    this.#choice.remove(gone)
+    this.show(this.ids, this.#count - lost)
+    if (lost > 0) this.#hears.removed(lost)
+  }
+
+  #rowAt(place) {
+    const id = this.ids[place]
+    const run = store.get(id)
+    if (!run) {
+      this.#hears.need(id === undefined ? null : id)
+      return h("tr", { class: "row-waiting", "aria-hidden": "true" }, h("td", { colspan: this.#columns.length + 1 }, h("span", { class: "skeleton skeleton-line" })))
     }
-    const button = h("button", { type: "button", class: "sort" }, word)
-    const mark = (chosen) => {
-      const is = chosen.replace("-", "") === key
-      setAttribute(cell, "aria-sort", is ? (chosen.startsWith("-") ? "descending" : "ascending") : null)
+    let row = this.#rows.get(id)
+    if (!row) {
+      row = new RunRow(run, this.#columns, (...choice) => this.#choose(...choice))
+      this.#rows.set(id, row)
+      if (row.spark) this.#sparks.show(run, row.spark)
+      this.#forgetLater()
     }
-    button.addEventListener("click", () => {
-      const isDown = cell.getAttribute("aria-sort") === "descending"
-      const isUp = cell.getAttribute("aria-sort") === "ascending"
-      const next = isDown || (!isUp && !FIRST_DOWNWARDS.has(key)) ? key : `-${key}`
-      for (const other of cell.parentElement.children) other.removeAttribute("aria-sort")
-      mark(next)
-      sortBy(next)
+    row.mark({ isChosen: this.chosen.has(id), isCurrent: id === this.#current, place })
+    return row.element
+  }
+
+  // Rows that have left the document are made anew when they come back: what they show is kept elsewhere.
+  #forgetLater() {
+    queueMicrotask(() => {
+      for (const [id, row] of this.#rows) if (!row.element.isConnected && this.element.isConnected) this.#forget(id)
     })
-    mark(sort)
-    cell.append(button)
-    return cell
+  }
+
+  #forgetRows() {
+    for (const id of [...this.#rows.keys()]) this.#forget(id)
+  }
+
+  #forget(id) {
+    this.#rows.delete(id)
+    this.#sparks.hide(id)
   }
 
   #hear({ kind, id, data }) {
-    const row = this.#rows.get(id)
-    if (!row) return
-    if (kind === "removed" || (kind === "run" && Boolean(data.deleted_at) !== row.isDeleted)) this.#remove(id)
-    else row.update(store.get(id))
+    if (kind === "removed" || (kind === "run" && this.ids.includes(id) && Boolean(data.deleted_at) !== this.#hears.isTrash)) return this.remove(new Set([id]))
+    this.#rows.get(id)?.update(store.get(id))
   }
 
-  #remove(id) {
-    this.#rows.get(id).element.remove()
-    this.#rows.delete(id)
-    this.#sparks.forget(id)
-    this.#removed()
-    this.#tell()
-  }
-
-  #chooseAll(chosen) {
-    for (const row of this.#rows.values()) row.choose(chosen)
+  #choose(id, isChosen, toHere) {
+    this.#choice.set(this.ids, id, isChosen, toHere)
+    this.#current = id
     this.#tell()
   }
 
   #tell() {
-    const { chosen } = this
-    this.#all.checked = chosen.length > 0 && chosen.length === this.#rows.size
-    this.#all.indeterminate = chosen.length > 0 && chosen.length < this.#rows.size
-    this.#choose(chosen)
+    this.#head.mark(this.chosen.size, this.#count)
+    this.#mark()
+    this.#hears.choose(this.chosen)
+  }
+
+  #mark() {
+    for (const [id, row] of this.#rows) row.mark({ isChosen: this.chosen.has(id), isCurrent: id === this.#current, place: this.ids.indexOf(id) })
+  }
+
+  #fit() {
+    const wanted = parseInt(this.#table.style.getPropertyValue("--table-width"), 10)
+    this.element.toggleAttribute("data-wide", this.#table.hasAttribute("data-columns") && wanted > this.element.clientWidth)
   }
 }

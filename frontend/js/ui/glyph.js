@@ -27,13 +27,13 @@ export function sparkLine(run) {
   const end = svg("circle", { r: 2, fill: "currentColor", visibility: "hidden" })
   const frame = { class: "spark", width: WIDTH, height: HEIGHT, viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": "no epoch yet" }
   const element = inRunColor(svg("svg", frame, path, end), run.style)
-  const draw = (values, epochs) => {
+  const draw = (numbers, values, epochs) => {
     const known = values.filter((value) => value !== null)
     if (known.length === 0) return
     const low = Math.min(...known)
     const height = Math.max(Math.max(...known) - low, 1e-9)
     const place = (value, index) => [
-      ((index + 1) / Math.max(epochs, values.length)) * (WIDTH - 4),
+      ((numbers[index] + 1) / Math.max(epochs, numbers.at(-1) + 1)) * (WIDTH - 4),
       HEIGHT - 3 - ((value - low) / height) * (HEIGHT - 6),
     ]
     path.setAttribute("d", lineThrough(values, place))

@@ -7,8 +7,12 @@ const LIST = [
   ["j", "next run"],
   ["k", "run before"],
   ["x", "choose the run"],
+  ["X", "choose all from the last one chosen to this"],
   ["Enter", "open the run"],
   ["c", "compare the chosen runs"],
+  ["t", "tag the chosen runs"],
+  ["e", "rename the run"],
+  ["o", "read and write the run's notes"],
   ["?", "this list"],
   ["Esc", "close a panel or a list"],
 ]

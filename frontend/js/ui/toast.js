@@ -3,23 +3,37 @@ import { icon } from "./icons.js"
 
 const SHOWN_FOR = 10_000 // milliseconds; long enough to read and to undo
 
-/** Says what was done, with a way back where there is one. */
-export function toast(message, { undo = null, bad = false } = {}) {
-  const close = () => element.remove()
+let leave = () => {} // ends the toast that is shown
+
+/** Says what was done, with a way back where there is one; `gone` is called once that way is closed. */
+export function toast(message, { undo = null, bad = false, gone = null } = {}) {
+  leave()
+  let isOver = false
+  const end = (after) => {
+    if (isOver) return
+    isOver = true
+    clearTimeout(timer)
+    element.remove()
+    window.removeEventListener("pagehide", close)
+    after?.()
+  }
+  const close = () => end(gone)
   const element = h(
     "div",
     { class: bad ? "toast toast-bad" : "toast", "data-testid": "toast" },
-    h("p", {}, message),
-    undo && h("button", { type: "button", class: "button button-small", onclick: () => (close(), undo()) }, "Undo"),
+    h("p", { dir: "auto" }, message),
+    undo && h("button", { type: "button", class: "button button-small", onclick: () => end(undo) }, "Undo"),
     h("button", { type: "button", class: "button button-quiet button-small button-square", "aria-label": "Close", onclick: close }, icon("close")),
   )
+  leave = close
   document.getElementById("toasts").replaceChildren(element)
   let timer = setTimeout(close, SHOWN_FOR)
   const wait = () => clearTimeout(timer)
   const goOn = () => {
     wait()
-    timer = setTimeout(close, SHOWN_FOR)
+    if (!isOver) timer = setTimeout(close, SHOWN_FOR)
   }
+  if (gone) window.addEventListener("pagehide", close)
   for (const type of ["pointerenter", "focusin"]) element.addEventListener(type, wait)
   for (const type of ["pointerleave", "focusout"]) element.addEventListener(type, goOn)
 }

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from fastapi.testclient import TestClient
 
-from backend.api.stream import _Cursor, _read
+from backend.api.stream import Cursor, read
 from backend.db import events
 from backend.db.engine import Database
 from benchmarks.compare.runs import add_epochs, fill, noise
@@ -40,11 +40,11 @@ def test_a_hundred_long_runs_are_compared_at_once(
     assert seconds <= CEILING * 0.3
 
     with database.read() as session:
-        cursor = _Cursor(events.last_seq(session))
+        cursor = Cursor(events.last_seq(session))
     for run_id in many:
         add_epochs(database, run_id, EPOCHS, EPOCHS + 1, noise())
     begun = time.process_time()
-    told = [event for event in _read(database, cursor, in_columns=True) if event.event == "epochs"]
+    told = [event for event in read(database, cursor, in_columns=True) if event.event == "epochs"]
     tick, data = time.process_time() - begun, "".join(event.data.model_dump_json() for event in told)
     assert len(json.loads(data)["run_ids"]) == RUNS
     assert len(data) <= 10_000
