@@ -26,8 +26,8 @@ export class ExamplesSection {
   constructor(run, signal) {
     this.#run = run
     this.#signal = signal
-    if (run.config.robustness_every === 0) {
-      this.element = section("examples", "Examples", LEAD, notAsked(run, "robustness_every", "no test image is followed."))
+    if (run.config.robustness_every === 0 && run.config.audit_every === 0) {
+      this.element = section("examples", "Examples", LEAD, notAsked(run, "audit_every", "no test image is followed."))
       return
     }
     this.#slider = new EpochSlider("Epochs done", signal, (epoch) => this.#show(epoch))
@@ -43,7 +43,7 @@ export class ExamplesSection {
   async #load() {
     try {
       const followed = await api.examples(this.#run.id, this.#signal)
-      if (followed.examples.length === 0) return this.#list.replaceChildren(h("p", { class: "card not-asked muted" }, this.#run.epochs_done ? "No test image was followed." : "The images come with the first attack."))
+      if (followed.examples.length === 0) return this.#list.replaceChildren(h("p", { class: "card not-asked muted" }, this.#run.epochs_done ? "No test image was followed." : "The images come with the first measurement."))
       if (this.#cards.size === 0) this.#make(followed)
       this.#slider.take(followed.epochs_done)
     } catch (error) {
