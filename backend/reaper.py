@@ -64,3 +64,5 @@ class Reaper:
                 self.sweep()
             except SQLAlchemyError as error:
                 log.warning("The sweep failed and is tried again: %s", error)
+            except Exception:
+                log.exception("The sweep failed, and is tried again: without it no lost run would ever go on.")

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from backend.contract import MAX_LEASE_S
 from backend.db import epochs, events, migrate
 from backend.db.engine import Database
 from backend.notifier import RedisNotifier
@@ -125,7 +126,7 @@ def measure(url: str, redis_url: str, folder: Path, *, wanted: int, clients: int
     """Serve a migrated database to so many clients, while so many events are written."""
     database = Database(url)
     run_ids = [add_run(database, epochs=10_000) for _ in range(WRITERS)]
-    attempts = [start_run(database, run_id, lease_s=3600).attempt for run_id in run_ids]
+    attempts = [start_run(database, run_id, lease_s=MAX_LEASE_S - 10).attempt for run_id in run_ids]
     with database.read() as session:
         start = events.last_seq(session)
     port, began = free_port(), time.monotonic()

@@ -21,6 +21,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from backend.contract import MAX_LEASE_S
 from backend.db import epochs, events, migrate, sqlite
 from backend.db.engine import Database
 from backend.db.models import Epoch, RunEvent
@@ -67,7 +68,7 @@ def measure(url: str, writers: int, seconds: float) -> Figures:
     children = []
     for _ in range(writers):
         run_id = add_run(database, epochs=10_000)
-        attempt = start_run(database, run_id, lease_s=3600).attempt
+        attempt = start_run(database, run_id, lease_s=MAX_LEASE_S - 10).attempt
         arguments = (url, run_id, attempt, seconds, together, results)
         children.append(context.Process(target=_write, args=arguments, daemon=True))
     try:

@@ -26,8 +26,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give a test that asks for a database one of each kind, unless the command line names one."""
     if "database_kind" in metafunc.fixturenames:
-        chosen = metafunc.config.getoption("database")
-        metafunc.parametrize("database_kind", [chosen] if chosen else ["sqlite", "postgres"])
+        chosen, marker = metafunc.config.getoption("database"), metafunc.definition.get_closest_marker("database")
+        metafunc.parametrize("database_kind", marker.args if marker else [chosen] if chosen else ["sqlite", "postgres"])
 
 
 @pytest.fixture(scope="session")

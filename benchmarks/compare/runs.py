@@ -6,12 +6,12 @@ from datetime import timedelta
 
 from sqlalchemy import insert, update
 
-from backend.contract import RunStatus, TrainConfig
+from backend.contract import MAX_LEASE_S, RunStatus, TrainConfig
 from backend.db import clock, events, launches, migrate, runs
 from backend.db.engine import Database
 from backend.db.models import Epoch, Run, StreamPosition
 
-LEASE_S = 86_400.0
+LEASE_S = MAX_LEASE_S - 10  # a longer one is not believed: the run would be taken back
 
 
 def fill(url: str, run_count: int, epoch_count: int) -> list[int]:

@@ -1,7 +1,6 @@
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -18,12 +17,12 @@ CEILING = 5  # times the bar, of the time that the processor worked: other progr
 
 
 @pytest.fixture
-def many(database: Database, tmp_path: Path) -> list[int]:
+def many(database: Database) -> list[int]:
     """A hundred runs of a thousand epochs."""
-    assert database.url.endswith(str(tmp_path / "lab.sqlite3"))
     return fill(database.url, RUNS, EPOCHS)
 
 
+@pytest.mark.database("sqlite")  # whose times the bars are
 def test_a_hundred_long_runs_are_compared_at_once(
     client: TestClient, database: Database, many: list[int], figure: Callable[[str], None]
 ) -> None:
