@@ -56,7 +56,7 @@ class Chromium:
         page = context.new_page()
         page.add_init_script(WATCH_DRAWINGS)
         page.on("console", lambda message: self._hear(message.type, message.text))
-        page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
+        page.on("pageerror", lambda error: self.problems.append(f"error: {error.stack or error}"))
         page.on("request", lambda request: self._ask(request.url))
         page.goto(f"{self.service.url}{path}")
         return page

@@ -44,6 +44,7 @@ export class FigureCard {
     this.#table = new TableToggle(title, () => this.#figure?.layout.meta.table)
     const choice = options.choice ? this.#choice(options.choice) : null
     const head = h("div", { class: "card-head" }, h("h3", {}, title), choice, h("span", { class: "header-space" }), this.#whole, this.#table.button)
+    setAttribute(this.#plot, "aria-label", `${title}: nothing drawn yet`)
     this.#frame.append(this.#plot, this.#note, this.#table.element)
     this.element = h("section", { class: `card chart ${options.look ?? ""}`, "data-figure": name, "aria-label": `${title}, chart` }, head, this.#frame)
     this.#lazy = new Lazy(this.element, signal, () => this.#load())
@@ -103,6 +104,7 @@ export class FigureCard {
     Object.assign(layout, { width: this.#plot.clientWidth, height: this.#plot.clientHeight, uirevision: this.#revision })
     layout.dragmode = matchMedia("(pointer: coarse)").matches ? false : "zoom"
     const Plotly = await plotly()
+    if (this.#signal.aborted) return // the page was left meanwhile
     const data = structuredClone(this.#figure.data)
     this.#options.adapt(data, layout)
     await Plotly.react(this.#plot, data, layout, CONFIG)

@@ -215,6 +215,7 @@ export class ChartHost {
     this.#updateLegend()
     this.#legend.hidden = this.#isDirect || this.#owners.length === 1
     const Plotly = await plotly()
+    if (this.#signal.aborted) return // the page was left meanwhile
     await Plotly.react(this.#plot, data, layout, CONFIG)
     if (this.#drawn === 0) this.#watch()
     this.#drawn += 1

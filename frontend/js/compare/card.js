@@ -34,6 +34,7 @@ export class ComparedChart {
     this.#name = name
     this.#signal = signal
     this.#table = new TableToggle(title, () => this.#figure && numbersOf(this.#figure))
+    this.#plot.setAttribute("aria-label", `${title}: nothing drawn yet`)
     this.#frame.append(this.#plot, this.#note, this.#table.element)
     this.element = h("section", { class: "card chart", "data-chart": name, "aria-label": `${title}, chart` }, h("div", { class: "card-head" }, h("h2", {}, title), h("span", { class: "header-space" }), extras, this.#table.button), this.#frame)
     onTheme(signal, () => this.show(this.#query))
@@ -93,6 +94,7 @@ export class ComparedChart {
   async #draw() {
     if (this.#figure === null || this.#signal.aborted || this.#frame.offsetWidth === 0) return
     const Plotly = await plotly()
+    if (this.#signal.aborted) return // the page was left meanwhile
     const layout = structuredClone(this.#figure.layout)
     Object.assign(layout, { width: this.#plot.clientWidth, height: this.#plot.clientHeight, uirevision: this.#name, dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom" })
     layout.margin.t = 14

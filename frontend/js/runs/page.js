@@ -142,7 +142,8 @@ class RunsPage {
 
   #shrink(lost) {
     this.#count(Math.max(0, this.#found - lost))
-    if (this.#table.isEmpty) this.load()
+    // Not asked anew: runs that go for good once it can not be undone any more are still there for the service.
+    if (this.#table.isEmpty) this.#show([], 0)
   }
 
   #clear() {
