@@ -59,8 +59,13 @@ def add_note(session: Session, run_id: int, text: str) -> None:
 
 def after(session: Session, seq: int, limit: int) -> list[RunEvent | Epoch]:
     """The events that follow a number, in order, at most `limit` of them."""
-    run_events = session.scalars(select(RunEvent).where(RunEvent.seq > seq).order_by(RunEvent.seq).limit(limit)).all()
-    epochs = session.scalars(select(Epoch).where(Epoch.seq > seq).order_by(Epoch.seq).limit(limit)).all()
+    # On Postgres each statement sees what is committed by then: the second one could find an epoch that is newer than
+    # an event which the first one came too early for, and whoever goes on after that epoch would never hear of it.
+    newest = last_seq(session)
+    of_runs = select(RunEvent).where(RunEvent.seq > seq, RunEvent.seq <= newest)
+    of_epochs = select(Epoch).where(Epoch.seq > seq, Epoch.seq <= newest)
+    run_events = session.scalars(of_runs.order_by(RunEvent.seq).limit(limit)).all()
+    epochs = session.scalars(of_epochs.order_by(Epoch.seq).limit(limit)).all()
     entries: list[RunEvent | Epoch] = [*run_events, *epochs]
     return sorted(entries, key=lambda entry: entry.seq)[:limit]
 

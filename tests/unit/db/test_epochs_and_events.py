@@ -4,7 +4,8 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import event, make_url, text
+from sqlalchemy.orm import ORMExecuteState
 
 from backend.contract import Phase, Progress, RunStatus
 from backend.db import clock, epochs, events, lifecycle, runs
@@ -160,6 +161,27 @@ class TestTheStream:
             assert [type(entry) for entry in entries] == [RunEvent, RunEvent, RunEvent, Epoch, RunEvent]
             assert len(events.after(session, 0, 2)) == 2
             assert [entry.seq for entry in events.after(session, entries[2].seq, 100)] == [4, 5]
+
+    def test_passes_over_nothing_that_comes_while_it_is_read(self, database: Database) -> None:
+        """A step and an epoch that are stored between its looks at steps and at epochs are told together, later."""
+        run_id = add_run(database, epochs=1)
+        claim = start_run(database, run_id)
+        known, late = 3, 0
+
+        def store_before_epochs_are_read(state: ORMExecuteState) -> None:
+            nonlocal late
+            if state.bind_mapper is not None and state.bind_mapper.class_ is Epoch and not late:
+                late += 1
+                with database.write() as session:
+                    events.add_note(session, run_id, "A step.")
+                    epochs.append(session, run_id, claim.attempt, epoch_report(0))
+
+        with database.read() as session:
+            event.listen(session, "do_orm_execute", store_before_epochs_are_read)
+            assert events.after(session, known, 100) == []
+        assert late
+        with database.read() as session:
+            assert [entry.seq for entry in events.after(session, known, 100)] == [4, 5]
 
 
 class TestProgress:
