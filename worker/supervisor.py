@@ -1,5 +1,6 @@
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 
 POLL_S = 1.0  # how late a run begins whose message was lost
 HEARD_S = 0.5
+BACK_OFF_S = 10.0  # that a worker takes no run after one whose process it could not start
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Supervisor:
         self._ending = ending
         self._spares = Spares()
         self._attempts: list[_Attempt] = []
+        self._take_from = 0.0  # monotonic time before which no run is taken
         self._wake = threading.Event()
         self._has_room = threading.Event()
         self._thread = threading.Thread(target=self._supervise, name="supervisor")
@@ -109,8 +112,9 @@ class Supervisor:
 
     def _take_all_that_fit(self) -> None:
         try:
-            while (idle := self._idle()) and self._take_next([device.id for device in idle]):
-                pass
+            while time.monotonic() >= self._take_from and (idle := self._idle()):
+                if not self._take_next([device.id for device in idle]):
+                    break
         except SQLAlchemyError as error:
             log.warning("No run can be taken now: %s", error)
         if self._idle():
@@ -138,17 +142,27 @@ class Supervisor:
         try:
             child = self._process_for(claim)
         except OSError as error:
+            # A folder that is not there, no memory for a process: the next run would fare no better here, and a worker
+            # that is the quickest to fail would take, and end, every run of the queue.
+            self._take_from = time.monotonic() + BACK_OFF_S
+            log.error("Run %d could not be started, so no run is taken for a while: %s", claim.run_id, error)  # noqa: TRY400
             with self._database.write() as session:
                 reason = f"Its process could not be started: {error}."
-                lifecycle.give_back(session, claim.run_id, claim.attempt, reason)
+                lifecycle.give_back(session, claim.run_id, claim.attempt, reason, blameless=True)
             return
         finally:
             self._notifier.changed()
         watch = Watch(self._database, self._notifier, self._settings, claim, child, self._ending)
         over = threading.Event()
         thread = threading.Thread(target=self._watch, args=(watch, over), name=f"run {claim.run_id}")
+        try:
+            thread.start()
+        except RuntimeError:
+            # No more threads: nobody would watch the process, nor ever give its devices free here.
+            child.kill()
+            self._take_from = time.monotonic() + BACK_OFF_S
+            raise
         self._attempts.append(_Attempt(claim, child, over, thread))
-        thread.start()
 
     def _process_for(self, claim: Claim) -> TrainerProcess:
         path = self._settings.attempt_log(claim.run_id, claim.attempt)
