@@ -1,6 +1,7 @@
 """What SQLite needs while the service runs: a log that stays short, and a mark that tells of an end without order."""
 
 import logging
+import sqlite3
 import threading
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -45,5 +46,6 @@ class Maintenance:
     def _tend(self, least_bytes: int) -> None:
         try:
             self._database.checkpoint(least_bytes)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+            # A full disk, above all: the connection that moves the log is none of SQLAlchemy's.
             log.warning("SQLite's log was not moved into the database, which is tried again: %s", error)

@@ -18,6 +18,7 @@ from backend.prepare import NotReady, prepare
 from backend.settings import Settings
 from benchmarks import writers
 from tests.builders import add_run, epoch_report, start_run
+from tests.service import until
 
 
 @pytest.fixture
@@ -183,6 +184,28 @@ class TestTheLog:
             assert alone.execute("SELECT count(*) FROM run").fetchone() == (200,)
         alone.close()
         assert 100_000 < longest < 2_000_000
+
+    def test_is_tended_on_after_a_failure(
+        self, database: Database, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A full disk, which is no error of SQLAlchemy's, does not end the maintenance: the log is moved after it."""
+        monkeypatch.setattr("backend.maintenance.CHECKPOINT_EVERY_S", 0.01)
+        monkeypatch.setattr("backend.maintenance.LEAST_LOG_BYTES", 1)
+        tries, move = [], sqlite.move_log
+
+        def move_when_there_is_room(place: Path) -> bool:
+            tries.append(place)
+            if len(tries) < 3:
+                raise sqlite3.OperationalError("database or disk is full")
+            return move(place)
+
+        monkeypatch.setattr(sqlite, "move_log", move_when_there_is_room)
+        add_run(database)
+        maintenance = Maintenance(database)
+        maintenance.start()
+        assert until(lambda: len(tries) >= 3)
+        maintenance.stop()
+        assert not sqlite_files.was_left_open(path)
 
 
 class TestManyWriters:
