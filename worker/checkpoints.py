@@ -1,6 +1,7 @@
 """A run's checkpoints: written after each epoch, taken up again by a later attempt, by a branch from its parent."""
 
 import logging
+import re
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 
 # What of a configuration decides its images; they are large, and held once where two runs have the same.
 IMAGE_FIELDS = {"network", "dataset", "train_images", "test_images", "preprocessing", "quirks"}
+
+_ATTEMPT = re.compile(r"-attempt-(\d+)\.npz")  # in the name of a checkpoint, also of one that is half written
 
 LoadImages = Callable[[TrainConfig], trainer.TrainingData]
 
@@ -59,11 +62,18 @@ class Shelf:
     def tidy(self, named: Collection[str]) -> None:
         """Delete what an earlier attempt left that died between writing a file and storing its name, or the reverse.
 
+        A file of a later attempt stays: this one may have slept since it asked which checkpoints count.
+
         Args:
             named: the checkpoints that count.
         """
         if self._folder.exists():
-            self.clear({path.name for path in self._folder.iterdir()} - set(named))
+            left = {path.name for path in self._folder.iterdir()} - set(named)
+            self.clear([name for name in left if self._is_earlier(name)])
+
+    def _is_earlier(self, name: str) -> bool:
+        attempt = _ATTEMPT.search(name)
+        return attempt is None or int(attempt[1]) < self._claim.attempt
 
     def clear(self, names: Collection[str]) -> None:
         """Delete the files of checkpoints that are no longer kept."""

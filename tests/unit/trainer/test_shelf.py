@@ -35,6 +35,20 @@ class TestShelf:
         folder = tmp_path / "runs" / "7" / "checkpoints"
         assert {path.name for path in folder.iterdir()} == {file.name for file in files if file}
 
+    def test_tidies_up_after_earlier_attempts_only(self, tmp_path: Path, state: TrainerState) -> None:
+        """An attempt that slept while the next one trained deletes none of that one's files, whatever it knows."""
+        first, second = [shelf(tmp_path, attempt).save(state) for attempt in (1, 2)]
+        assert first is not None
+        assert second is not None
+        folder = tmp_path / "runs" / "7" / "checkpoints"
+        (folder / f"{first.name}.part").touch()
+        shelf(tmp_path, 1).tidy([])
+        assert {path.name for path in folder.iterdir()} == {first.name, f"{first.name}.part", second.name}
+        shelf(tmp_path, 2).tidy([])
+        assert {path.name for path in folder.iterdir()} == {second.name}
+        shelf(tmp_path, 3).tidy([second.name])
+        assert {path.name for path in folder.iterdir()} == {second.name}
+
     def test_clears_what_is_named_and_no_more(self, tmp_path: Path, state: TrainerState) -> None:
         """Files of checkpoints that are no longer kept go, also where one is gone already."""
         here = shelf(tmp_path)
