@@ -76,7 +76,11 @@ class Recorder:
 
     def note(self, text: str) -> None:
         """Put a sentence into the run's history."""
-        self._write(lambda session: events.add_note(session, self._run_id, text))
+        self._write(lambda session: self._add_note(session, text))
+
+    def _add_note(self, session: Session, text: str) -> None:
+        lifecycle.held(session, self._run_id, self._attempt)
+        events.add_note(session, self._run_id, text)
 
     def _end_as_asked(self, session: Session, checkpoint: CheckpointFile | None) -> None:
         if checkpoint is not None:

@@ -121,6 +121,8 @@ class TestTheRecorder:
                 attempt.recorder.add(report)
         with pytest.raises(AttemptSuperseded):
             attempt.recorder.failed("too late")
+        with pytest.raises(AttemptSuperseded):
+            attempt.recorder.note("Goes on.")
         assert attempt.epochs == []
         assert attempt.status is RunStatus.STARTING
 
