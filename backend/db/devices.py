@@ -18,14 +18,14 @@ def free_of(session: Session, worker_id: int, usable: Collection[int] | None = N
         worker_id: of the worker.
         usable: ids of those that the worker itself knows to be idle; None: it has no say.
     """
-    mine = select(Device).where(Device.worker_id == worker_id).order_by(Device.id).with_for_update()
-    own = session.scalars(mine.execution_options(populate_existing=True)).all()
+    # Those that runs hold are not locked: who gives them free has the stream's number by then, which a claim waits for.
+    mine = select(Device).where(Device.worker_id == worker_id, Device.run_id.is_(None)).order_by(Device.id)
+    own = session.scalars(mine.with_for_update().execution_options(populate_existing=True)).all()
     taken_beside = _gpus_held_beside(session, worker_id)
     return [
         device
         for device in own
-        if device.run_id is None
-        and (usable is None or device.id in usable)
+        if (usable is None or device.id in usable)
         and not (device.kind == Kind.GPU.value and device.number in taken_beside)
     ]
 
