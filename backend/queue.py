@@ -4,6 +4,7 @@ from typing import NamedTuple, Protocol
 
 from celery import Celery
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from backend.contract import TRAIN_RUN_TASK
 
@@ -52,7 +53,8 @@ class CeleryQueue:
                 producer = self._app.amqp.Producer(connection, auto_declare=False)
                 for run_id, queue in messages:
                     self._app.send_task(TRAIN_RUN_TASK, args=(run_id,), queue=queue, producer=producer, retry=False)
-        except (OperationalError, OSError) as error:
+        except (OperationalError, OSError, RedisError) as error:
+            # What fails between the connection and the message comes as Redis's own error: one that is full, say.
             log.warning("The broker took no message for runs %s: %s", [run_id for run_id, _ in messages], error)
             return False
         return True
