@@ -58,9 +58,9 @@ def add(
     return run
 
 
-def load(session: Session, run_id: int) -> Run:
-    """The run with this id, also from the trash."""
-    run = session.get(Run, run_id)
+def load(session: Session, run_id: int, *, to_change: bool = False) -> Run:
+    """The run with this id, also from the trash; to be changed by what it is, it is held until the transaction ends."""
+    run = session.get(Run, run_id, with_for_update=to_change or None)
     if run is None:
         raise RunNotFound(f"There is no run {run_id}.")
     return run
@@ -176,7 +176,7 @@ def progressed_since(session: Session, since: datetime) -> list[Moved]:
 
 def change(session: Session, run_id: int, **values: Any) -> Run:
     """The run with another name, other tags or notes."""
-    run = load(session, run_id)
+    run = load(session, run_id, to_change=True)
     for name, value in values.items():
         setattr(run, name, value)
     events.add(session, run, events.CHANGED, clock.now(session))
@@ -185,7 +185,7 @@ def change(session: Session, run_id: int, **values: Any) -> Run:
 
 def trash(session: Session, run_id: int) -> Run:
     """The run, hidden from lists until it is restored or removed for good."""
-    run = load(session, run_id)
+    run = load(session, run_id, to_change=True)
     if run.status in LIVE_STATUSES or run.status is RunStatus.QUEUED:
         raise StepNotAllowed(f"Run {run_id} is {run.status}; stop it first, then delete it.")
     if run.deleted_at is None:
@@ -196,7 +196,7 @@ def trash(session: Session, run_id: int) -> Run:
 
 def restore(session: Session, run_id: int) -> Run:
     """The run, back from the trash."""
-    run = load(session, run_id)
+    run = load(session, run_id, to_change=True)
     if run.deleted_at is not None:
         run.deleted_at = None
         events.add(session, run, events.RESTORED, clock.now(session))
@@ -233,7 +233,7 @@ def set_disk_bytes(session: Session, sizes: Mapping[int, int]) -> None:
 
 def tag(session: Session, run_id: int, tags: Collection[str], *, on: bool, most: int) -> Run:
     """The run with these tags put on or taken off. Raises RunNotFound, StepNotAllowed beyond `most` tags."""
-    run = load(session, run_id)
+    run = load(session, run_id, to_change=True)
     kept = [known for known in run.tags if known not in tags]
     wanted = list(dict.fromkeys([*run.tags, *tags])) if on else kept
     if len(wanted) > most:
