@@ -70,6 +70,8 @@ class DiskMeter:
                 self.sweep()
             except SQLAlchemyError as error:
                 log.warning("Disk use could not be stored and is measured again: %s", error)
+            except Exception:
+                log.exception("Disk use could not be measured; it is tried again.")
             if self._ended.wait(self._interval_s):
                 return
 

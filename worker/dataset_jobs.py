@@ -71,6 +71,9 @@ class DatasetJobs:
                     self._do(claim)
             except (SQLAlchemyError, OSError) as error:
                 log.warning("No %s job could be done, trying again: %s", kind, error)
+            except Exception:
+                # A job that this version does not know, above all: no other one must wait for it for ever.
+                log.exception("No %s job could be done; it is tried again.", kind)
 
     def _claim(self, kind: JobKind) -> JobClaim | None:
         with self._database.read() as session:

@@ -47,6 +47,9 @@ class Heartbeat:
                     workers.beat(session, self._worker_id, own, sum(size or 0 for size in children))
             except SQLAlchemyError as error:
                 log.warning("No heartbeat: %s", error)
+            except Exception:
+                # Whatever it is: a worker that lives and says nothing counts as gone.
+                log.exception("No heartbeat; the next one follows.")
 
 
 def resident_bytes(pid: int) -> int | None:
