@@ -33,7 +33,7 @@ def get_audit_figure(run: FigureRun, database: DatabaseDep, theme: Theme = "ligh
     from frontend.charts import audit_figure  # noqa: PLC0415
 
     with database.read() as session:
-        series, seq = figure_series.audits(session, run), events.last_seq(session)
+        seq, series = events.last_seq(session), figure_series.audits(session, run)
     return _answer(audit_figure(series, theme=theme), seq)
 
 
@@ -48,7 +48,7 @@ def get_deviation_figure(
     from frontend.charts import deviation_figure  # noqa: PLC0415
 
     with database.read() as session:
-        series, seq = figure_series.audits(session, run), events.last_seq(session)
+        seq, series = events.last_seq(session), figure_series.audits(session, run)
     return _answer(deviation_figure(series, measure=measure, theme=theme), seq)
 
 
@@ -60,7 +60,7 @@ def get_layer_figure(
     from frontend.charts import layer_figure  # noqa: PLC0415
 
     with database.read() as session:
-        series, seq = figure_series.audits(session, run), events.last_seq(session)
+        seq, series = events.last_seq(session), figure_series.audits(session, run)
     return _answer(layer_figure(series, measure=measure, theme=theme), seq)
 
 
@@ -70,7 +70,7 @@ def get_robustness_figure(run: FigureRun, database: DatabaseDep, theme: Theme = 
     from frontend.charts import robustness_figure  # noqa: PLC0415
 
     with database.read() as session:
-        series, seq = figure_series.attacks(session, run), events.last_seq(session)
+        seq, series = events.last_seq(session), figure_series.attacks(session, run)
     return _answer(robustness_figure(series, theme=theme), seq)
 
 
@@ -85,7 +85,7 @@ def get_robustness_epochs_figure(
     from frontend.charts import robustness_epochs_figure  # noqa: PLC0415
 
     with database.read() as session:
-        series, seq = figure_series.attacks(session, run), events.last_seq(session)
+        seq, series = events.last_seq(session), figure_series.attacks(session, run)
     return _answer(robustness_epochs_figure(series, attack=attack, theme=theme), seq)
 
 

@@ -32,7 +32,8 @@ def get_metrics(
     if unknown := [name for name in wanted if name not in COLUMN_NAMES]:
         raise BadRequest(f"There is no metric {unknown[0]!r}; there are {', '.join(COLUMN_NAMES)}.")
     with database.read() as session:
-        run, rows, seq = runs.load(session, run_id), epochs.after(session, run_id, after), events.last_seq(session)
+        seq = events.last_seq(session)  # read first: what is newer is told again by the stream
+        run, rows = runs.load(session, run_id), epochs.after(session, run_id, after)
     return MetricColumns(
         run_id=run_id,
         status=run.status,

@@ -62,6 +62,7 @@ def list_runs(
     if ids is not None:
         where.append(Run.id.in_([int(run_id) for run_id in ids.split(",")]))
     with database.read() as session:
+        seq = events.last_seq(session)  # read first: what is newer is told again by the stream
         page, next_cursor = runs.page(session, where, Order(sort), cursor or None, limit)
         total, disk_bytes = runs.totals(session, where)
         return RunList(
@@ -70,7 +71,7 @@ def list_runs(
             total=total,
             disk_bytes=disk_bytes,
             counts=presenters.status_counts(runs.count_by_status(session)),
-            seq=events.last_seq(session),
+            seq=seq,
         )
 
 

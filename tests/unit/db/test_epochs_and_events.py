@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import event, make_url, text
-from sqlalchemy.orm import ORMExecuteState
+from sqlalchemy.orm import ORMExecuteState, Session
 
+from backend.api.results import get_metrics
 from backend.contract import Phase, Progress, RunStatus
 from backend.db import clock, epochs, events, lifecycle, runs
 from backend.db.engine import Database
-from backend.db.models import Epoch, RunEvent
+from backend.db.models import Epoch, RunEvent, StreamPosition
 from backend.errors import AttemptSuperseded, RunNotFound, StepNotAllowed
 from tests.builders import add_run, epoch_report, start_run
 from tests.services import PostgresServer
@@ -182,6 +183,30 @@ class TestTheStream:
         assert late
         with database.read() as session:
             assert [entry.seq for entry in events.after(session, known, 100)] == [4, 5]
+
+
+class TestASnapshot:
+    def test_names_no_number_beyond_what_it_shows(self, database: Database) -> None:
+        """An epoch that is stored while a page's first figures are read is among them, or told by the stream."""
+        run_id = add_run(database, epochs=1)
+        claim = start_run(database, run_id)
+        late = 0
+
+        def store_before_the_number_is_read(state: ORMExecuteState) -> None:
+            nonlocal late
+            if state.bind_mapper is not None and state.bind_mapper.class_ is StreamPosition and not late:
+                late += 1
+                with database.write() as session:
+                    epochs.append(session, run_id, claim.attempt, epoch_report(0))
+
+        event.listen(Session, "do_orm_execute", store_before_the_number_is_read)
+        try:
+            shown = get_metrics(run_id, database)
+        finally:
+            event.remove(Session, "do_orm_execute", store_before_the_number_is_read)
+        with database.read() as session:
+            told = events.after(session, shown.seq, 10)
+        assert shown.epochs + [entry.number for entry in told if isinstance(entry, Epoch)] == [0]
 
 
 class TestProgress:
