@@ -16,8 +16,6 @@ import threading
 import traceback
 from collections.abc import Sequence
 
-from sqlalchemy.exc import OperationalError
-
 from backend.contract import EpochReport, Phase, Progress, Report, Stopped, TrainConfig
 from backend.db import checkpoints, lifecycle
 from backend.db.engine import Database
@@ -26,7 +24,7 @@ from backend.notifier import RedisNotifier
 from backend.settings import Settings
 from worker.leash import Leash, die_with_parent
 from worker.process import EXIT_DATABASE_AWAY, SPARE
-from worker.recorder import Recorder, Retention
+from worker.recorder import DATABASE_AWAY, Recorder, Retention
 from worker.standby import stand_by
 
 log = logging.getLogger(__name__)
@@ -53,7 +51,7 @@ def train(run_id: int, attempt: int, settings: Settings, stop: threading.Event) 
     database = Database(settings.resolved_database_url)
     try:
         return _train_to_the_end(run_id, attempt, database, settings, stop)
-    except OperationalError as error:
+    except DATABASE_AWAY as error:
         # It was away for longer than a lease lasts. That is no fault of the run, which goes on in another attempt.
         log.warning("The database does not answer, so this attempt ends: %s", error)
         return EXIT_DATABASE_AWAY
@@ -73,7 +71,7 @@ def _train_to_the_end(run_id: int, attempt: int, database: Database, settings: S
     except RunFailure as error:
         log.error("%s", error)  # noqa: TRY400  (a sentence for the user; the place in the code says nothing more)
         recorder.failed(str(error), error.autopsy if isinstance(error, TrainingDiverged) else None)
-    except OperationalError:
+    except DATABASE_AWAY:
         raise
     except Exception as error:  # noqa: BLE001  (any error ends the run, and its sentence must reach the page)
         traceback.print_exc()

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InternalError, OperationalError
 from sqlalchemy.orm import Session
 
 from backend.contract import CheckpointFile, EpochReport, Measurements, Progress, Report
@@ -15,6 +15,8 @@ from backend.notifier import Notifier
 log = logging.getLogger(__name__)
 
 FIRST_RETRY_S = 0.2
+# Postgres speaks of an internal error where it has ended the session of a process that was frozen in a transaction.
+DATABASE_AWAY = (OperationalError, InternalError)
 
 
 class Retention(NamedTuple):
@@ -119,7 +121,7 @@ class Recorder:
                 with self._database.write() as session:
                     action(session)
                 break
-            except OperationalError as error:
+            except DATABASE_AWAY as error:
                 if time.monotonic() + pause_s > give_up_at:
                     raise
                 log.warning("The database does not answer, trying again: %s", error)

@@ -2,7 +2,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 from sqlalchemy.orm import Session
 
 from backend.contract import CheckpointFile, EpochReport, Phase, Progress, RunStatus, Stopped
@@ -18,13 +18,14 @@ class FaultyDatabase(Database):
     """A real database, of which the next writes fail as they do where it is away."""
 
     faults = 0
+    fault: type[DBAPIError] = OperationalError
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A writing session, unless a fault is due."""
         if self.faults:
             self.faults -= 1
-            raise OperationalError("COMMIT", {}, ConnectionRefusedError("away"))
+            raise self.fault("COMMIT", {}, ConnectionRefusedError("away"))
         with super().write() as session:
             yield session
 
@@ -93,10 +94,14 @@ class TestTheRecorder:
         attempt.recorder.add(epoch_report(1))
         assert attempt.news.seen == [(RunStatus.RUNNING, [0]), (RunStatus.FINISHED, [0, 1])]
 
-    def test_tries_again_while_the_database_is_away(self, database: FaultyDatabase) -> None:
-        """A database that fails three times in a row costs no epoch and doubles none."""
+    @pytest.mark.parametrize("fault", [OperationalError, InternalError])
+    def test_tries_again_while_the_database_is_away(self, database: FaultyDatabase, fault: type[DBAPIError]) -> None:
+        """A database that fails three times in a row costs no epoch and doubles none.
+
+        Postgres calls it an internal error where it has ended the session of a process that was frozen.
+        """
         attempt = Attempt(database)
-        database.faults = 3
+        database.faults, database.fault = 3, fault
         attempt.recorder.add(epoch_report(0))
         assert attempt.epochs == [0]
         assert len(attempt.news.seen) == 1
