@@ -93,6 +93,8 @@ def change_many(body: BulkRequest, lab: LabDep) -> BulkAnswer:
     ids = sorted(ids, reverse=True) if body.action == "purge" else ids
     # What only changes rows is one transaction; a run that refuses does so before anything of it was changed.
     with lab.database.write() if body.action in _CHANGES else nullcontext() as session:
+        if session is not None:
+            runs.hold(session, ids)
         for run_id in ids:
             try:
                 changed.append(_steer(lab, run_id, body) if session is None else _change(session, run_id, body))

@@ -74,6 +74,15 @@ def load_many(session: Session, run_ids: Sequence[int]) -> list[Run]:
     return [found[run_id] for run_id in run_ids]
 
 
+def hold(session: Session, run_ids: Collection[int]) -> None:
+    """Keep these runs from others until the transaction ends: who changes many and makes events must hold all first.
+
+    An event's number is waited for by those who hold a run each; to wait for a run with a number in hand would be
+    a circle, of which Postgres breaks one off.
+    """
+    session.execute(select(Run.id).where(Run.id.in_(run_ids)).order_by(Run.id).with_for_update())
+
+
 def of_launch(session: Session, launch_id: int) -> Sequence[Run]:
     """The runs of one launch, in the order in which they were made."""
     return session.scalars(select(Run).where(Run.launch_id == launch_id).order_by(Run.id)).all()
