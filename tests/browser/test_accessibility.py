@@ -76,6 +76,7 @@ class TestDialogs:
         """Under reduced motion nothing is animated but at once."""
         page = reader.page("/")
         page.emulate_media(reduced_motion="reduce")
+        expect(page.locator("tr[data-run]").first).to_be_visible()
         page.keyboard.press("n")
         expect(page.get_by_role("dialog", name="Launch")).to_be_visible()
         # `late` moves nothing: it lets what comes at once come without a flicker.

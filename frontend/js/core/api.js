@@ -82,7 +82,10 @@ async function request(url, options) {
     throw new ApiError(0, UNREACHABLE)
   }
   if (response.status === 204) return null
-  const body = await response.json().catch(() => null)
+  const body = await response.json().catch((error) => {
+    if (isAbort(error)) throw error // the page was left while the answer was read
+    return null
+  })
   if (response.ok) return body
   if (response.status === 401 && url !== "/api/session") window.dispatchEvent(new Event("lab:login"))
   const code = "http_error"
