@@ -47,7 +47,7 @@ check:  ## Check format, style, types and the direction of imports
 	$(BIN)/lint-imports
 
 .PHONY: faults
-faults:  ## Break everything on purpose, for some twenty minutes; the same once more: make faults ARGS="--seed 7"
+faults:  ## Break everything on purpose, which takes long; the same once more: make faults ARGS="--seed 7"
 	$(call install,requirements-dev.lock)
 	@exec $(BIN)/python -m pytest tests/faults --long $(ARGS)
 
