@@ -24,10 +24,10 @@ def dilation_lambda(config: TrainConfig, epoch: int) -> float | None:
     return config.dilation_proportion / (1 + config.dilation_decay * epoch)
 
 
-def dilated_backward(dx1: Tensor, dx2: Tensor, weight: Tensor, between: Callable[[Tensor], Tensor]) -> Tensor:
-    """The gradient at a layer's output from those at the inputs of the next two layers.
+def dilated_sum(dx1: Tensor, dx2: Tensor, weight: Tensor, between: Callable[[Tensor], Tensor]) -> Tensor:
+    """What goes back to a layer's output in the place of the gradient at the next layer's input.
 
-        dy = T(dx1) + weight T(T(dx2)) = T(dx1 + weight T(dx2))
+        dy = T(dx1) + weight T(T(dx2)) = T(dx1 + weight T(dx2)), of which this is what stands in the brackets
 
     Args:
         dx1: gradient at the input of the next layer.
@@ -36,7 +36,7 @@ def dilated_backward(dx1: Tensor, dx2: Tensor, weight: Tensor, between: Callable
         between: T, the linear way back over what stands between two layers, such as an average pool.
 
     Returns:
-        dy: the shape of the layer's output.
+        The shape of dx1.
 
     Raises:
         ValueError: the two layers have unequal widths, so that their gradients can't be added.
@@ -46,4 +46,4 @@ def dilated_backward(dx1: Tensor, dx2: Tensor, weight: Tensor, between: Callable
             f"Dilated back propagation adds gradients of layers of one width, not of {dx1.shape[-1]} and "
             f"{dx2.shape[-1]} channels."
         )
-    return between(dx1 + weight * between(dx2))
+    return dx1 + weight * between(dx2)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import worker.trainer
 from tests.unit.trainer import oracle
-from worker.trainer.dilation import dilated_backward
+from worker.trainer.dilation import dilated_sum
 from worker.trainer.layers.average_pool import average_pool_backward, average_pool_forward
 from worker.trainer.layers.convolution import (
     conv2d_backward_filter,
@@ -264,7 +264,7 @@ class TestDilation:
         with pytest.raises(ValueError, match=r"one width, not of \d and \d channels"):
             conv7_gradients(oracle.kernels(MANY_WIDTHS), images(1), 0.5)
         with pytest.raises(ValueError, match="not of 3 and 1 channels"):  # and never spread over all by broadcasting
-            dilated_backward(tf.zeros((1, 2, 2, 3)), tf.zeros((1, 1, 1, 1)), tf.constant(0.5), average_pool_backward)
+            dilated_sum(tf.zeros((1, 2, 2, 3)), tf.zeros((1, 1, 1, 1)), tf.constant(0.5), average_pool_backward)
 
 
 class TestSource:

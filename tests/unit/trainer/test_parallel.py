@@ -23,10 +23,12 @@ import tensorflow as tf
 from backend.contract import TrainConfig
 from tests.unit.trainer.builders import images_and_labels
 from worker.trainer import TrainerState, configure
+from worker.trainer.layers import fused
 from worker.trainer.networks import build
 from worker.trainer.program import Program
 
 configure(1)
+fused.FUSED_FROM = 1  # as of a wide network, in bfloat16
 processor, = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
 devices = [device.name for device in tf.config.list_logical_devices("CPU")]

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from worker.trainer.layers.elu import elu_forward
+from worker.trainer.layers.fused import fuses
 from worker.trainer.tensors import Tensor
 
 FEW_CHANNELS = 3  # of coloured images
@@ -67,16 +68,26 @@ def _few_channels_backward_input(dz: Tensor, w: Tensor) -> Tensor:
 
     The convolution kernels of a CPU pad images of one channel to 16 and took 4 to 7 times as long.
     """
-    height, width, channels, out = w.shape
     rows, columns = dz.shape[1:3]
-    maps = tf.matmul(tf.reshape(w, [-1, out]), tf.reshape(dz, [-1, out]), transpose_b=True)
-    if maps.dtype.size < tf.float32.size:
+    maps = tf.matmul(tf.reshape(w, [-1, w.shape[3]]), tf.reshape(dz, [-1, w.shape[3]]), transpose_b=True)
+    add_up = _add_up_in_one_pass if fuses(maps) else _add_up
+    return add_up(tf.reshape(maps, [*w.shape[:3], -1, rows, columns]))
+
+
+def _add_up(maps: Tensor) -> Tensor:
+    """From what each place of the kernel adds, [kernel_height, kernel_width, in, batch, height, width], the images."""
+    height, width, channels, _, rows, columns = maps.shape
+    dtype = maps.dtype
+    if dtype.size < tf.float32.size:
         maps = tf.cast(maps, tf.float32)  # short sums would lose the last bits again and again
     maps = tf.reshape(maps, [height, width * channels, -1, rows, columns])
     maps = _shifted_sum(maps, rows, axis=2)
     maps = tf.reshape(maps, [width, channels, -1, rows, columns])
     maps = _shifted_sum(maps, columns, axis=3)
-    return tf.cast(tf.transpose(maps, [1, 2, 3, 0]), dz.dtype)
+    return tf.cast(tf.transpose(maps, [1, 2, 3, 0]), dtype)
+
+
+_add_up_in_one_pass = tf.function(_add_up, autograph=False, jit_compile=True)
 
 
 def _shifted_sum(maps: Tensor, size: int, axis: int) -> Tensor:

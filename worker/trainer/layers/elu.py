@@ -36,6 +36,16 @@ def elu_backward(dy: Tensor, y: Tensor) -> Tensor:
     return tf.raw_ops.EluGrad(gradients=dy, outputs=y)
 
 
+def elu_slope(y: Tensor) -> Tensor:
+    """ELU's derivative, from ELU's output: 1 for y >= 0, y + 1 below; the shape of y."""
+    return tf.minimum(y, tf.constant(0, y.dtype)) + 1
+
+
+def elu_slope_2(y: Tensor) -> Tensor:
+    """What the article's scripts put in its place: 2 for y >= 0, y + 1 below. It is no derivative."""
+    return tf.where(y >= 0, tf.constant(2, y.dtype), y + 1)
+
+
 def elu_backward_slope_2(dy: Tensor, y: Tensor) -> Tensor:
-    """What the article's scripts put in its place: 2 dy for y >= 0, dy (y + 1) below. It is no derivative."""
-    return dy * tf.where(y >= 0, tf.constant(2, y.dtype), y + 1)
+    """elu_backward with the article's slope."""
+    return dy * elu_slope_2(y)

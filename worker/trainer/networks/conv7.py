@@ -16,10 +16,11 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from backend.contract import Quirk
-from worker.trainer.dilation import dilated_backward
+from worker.trainer.dilation import dilated_sum
 from worker.trainer.layers.average_pool import average_pool_backward, average_pool_forward
 from worker.trainer.layers.convolution import conv2d_backward_filter, conv2d_backward_input, conv2d_elu_forward
-from worker.trainer.layers.elu import elu_backward, elu_backward_slope_2
+from worker.trainer.layers.elu import elu_backward, elu_backward_slope_2, elu_slope, elu_slope_2
+from worker.trainer.layers.fused import fused_elu_backward, fuses
 from worker.trainer.layers.upsample import repeat
 from worker.trainer.tensors import Tensor
 
@@ -70,8 +71,10 @@ class Conv7:
 
     def __init__(self, width: int, quirks: Collection[Quirk] = ()) -> None:
         self._width = width
-        self._elu_backward = elu_backward_slope_2 if Quirk.CELU_SLOPE_2 in quirks else elu_backward
-        self._pool_backward = _repeat_2 if Quirk.POOL_GRADIENT_UNSCALED in quirks else average_pool_backward
+        slope_2, unscaled = Quirk.CELU_SLOPE_2 in quirks, Quirk.POOL_GRADIENT_UNSCALED in quirks
+        self._elu_backward = elu_backward_slope_2 if slope_2 else elu_backward
+        self._pool_backward = _repeat_2 if unscaled else average_pool_backward
+        self._fused_backward = fused_elu_backward(elu_slope_2 if slope_2 else elu_slope, 1.0 if unscaled else 1 / 4)
 
     def values_per_image(self, image: Sequence[int]) -> int:
         """How many numbers the largest map of one image [height, width, channels] has."""
@@ -138,11 +141,11 @@ class Conv7:
         Returns:
             dx: [batch, 32, 32, channels].
         """
-        dy = _as_map(dlogits)
-        for layer, w, (x, y) in zip(reversed(LAYERS), reversed(weights), reversed(cache), strict=True):
-            dx = conv2d_backward_input(self._elu_backward(dy, y), x, w)
-            dy = self._pool_backward(dx) if layer.pool else dx
-        return dy / ALPHA
+        dz = self._elu_backward(_as_map(dlogits), cache[-1].y)
+        for k in reversed(range(1, len(LAYERS))):
+            dx = conv2d_backward_input(dz, cache[k].x, weights[k])
+            dz = self._before_activation(k - 1, dx, cache[k - 1].y)
+        return conv2d_backward_input(dz, cache[0].x, weights[0]) / ALPHA
 
     def backward(
         self,
@@ -168,27 +171,22 @@ class Conv7:
         Returns:
             dw: for each layer, the shape of its weights.
         """
-        dy = _as_map(dlogits)
-        dx_later = None  # G_{k+1}, seen from layer k
-        gradients = []
-        for k in reversed(range(len(LAYERS))):
-            w, (x, y) = weights[k], cache[k]
-            dz = self._elu_backward(dy, y)
-            gradients.append(conv2d_backward_filter(dz, x, w))
-            if k == 0:
-                break
-            dx = conv2d_backward_input(dz, x, w)
-            dy = self._output_gradient(k, dx, dx_later, dilation)
-            dx_later = dx
+        dz = self._elu_backward(_as_map(dlogits), cache[-1].y)
+        gradients = [conv2d_backward_filter(dz, cache[-1].x, weights[-1])]
+        dx_later = None  # G_{k+2}, seen from layer k
+        for k in reversed(range(1, len(LAYERS))):
+            dx = conv2d_backward_input(dz, cache[k].x, weights[k])
+            is_dilated = dilation is not None and dx_later is not None and LAYERS[k].pool
+            behind = dilated_sum(dx, dx_later, dilation, self._pool_backward) if is_dilated else dx
+            dz, dx_later = self._before_activation(k - 1, behind, cache[k - 1].y), dx
+            gradients.append(conv2d_backward_filter(dz, cache[k - 1].x, weights[k - 1]))
         return tuple(reversed(gradients))
 
-    def _output_gradient(self, k: int, dx: Tensor, dx_later: Tensor | None, dilation: Tensor | None) -> Tensor:
-        """The gradient at the output of layer k - 1, from those at the inputs of layers k and k + 1 (0-based)."""
-        if not LAYERS[k].pool:
-            return dx
-        if dilation is None or dx_later is None:
-            return self._pool_backward(dx)
-        return dilated_backward(dx, dx_later, dilation, self._pool_backward)
+    def _before_activation(self, k: int, dx: Tensor, y: Tensor) -> Tensor:
+        """The gradient before CELU of layer k (0-based), from the one at the input of the next layer's convolution."""
+        if fuses(y):
+            return self._fused_backward(dx, y)
+        return self._elu_backward(self._pool_backward(dx) if LAYERS[k + 1].pool else dx, y)
 
 
 def _through(weights: Sequence[Tensor], x: Tensor, first: int) -> tuple[LayerCache, ...]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from worker.trainer.dilation import dilated_backward
+from worker.trainer.dilation import dilated_sum
 from worker.trainer.layers.dense import dense_backward_input, dense_backward_weights, dense_forward
 from worker.trainer.layers.relu import relu_backward, relu_forward
 from worker.trainer.tensors import Tensor
@@ -131,7 +131,7 @@ class Mlp:
                 break
             dx = dense_backward_input(dz, weights[2 * k])
             is_dilated = dilation is not None and dx_later is not None
-            dy = dilated_backward(dx, dx_later, dilation, _straight) if is_dilated else dx
+            dy = dilated_sum(dx, dx_later, dilation, _straight) if is_dilated else dx
             dz, dx_later = relu_backward(dy, cache[k - 1].y), dx
         return tuple(gradients)
 
