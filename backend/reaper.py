@@ -1,5 +1,6 @@
 import logging
 import threading
+import time
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -13,11 +14,12 @@ log = logging.getLogger(__name__)
 
 RESEND_AFTER_S = 5.0  # a message that no free worker has answered by then is taken as lost
 MOST_UNSENT = 1000  # queued runs looked at in one sweep
+FORGET_EVERY_S = 600.0
 _SWEEPS_PER_LEASE = 4
 
 
 class Reaper:
-    """Takes back runs whose worker is silent, and sends again messages that were lost.
+    """Takes back runs whose worker is silent, sends again messages that were lost, forgets workers long gone.
 
     Several may run at once: each change is guarded, and a message too many does nothing.
     """
@@ -28,6 +30,7 @@ class Reaper:
         self._notifier = notifier
         self._lease_s = lease_s
         self._interval_s = min(lease_s / _SWEEPS_PER_LEASE, RESEND_AFTER_S / 2)
+        self._forget_at = 0.0  # monotonic time
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._sweep_until_ended, name="reaper", daemon=True)
 
@@ -46,6 +49,7 @@ class Reaper:
             lifecycle.forget_the_future(session, self._lease_s)
             for run in lifecycle.reap(session):
                 log.warning("Run %d was taken back and is %s now.", run.id, run.status)
+        self._forget_workers()
         with self._database.read() as session:
             # A run that no free device suits waits as it should: no message would change that.
             offers = workers.offers(session)
@@ -57,6 +61,14 @@ class Reaper:
             with self._database.write() as session:
                 waiting.mark_sent(session, [message.run_id for message in messages])
         self._notifier.changed()
+
+    def _forget_workers(self) -> None:
+        if time.monotonic() < self._forget_at:
+            return
+        self._forget_at = time.monotonic() + FORGET_EVERY_S
+        with self._database.write() as session:
+            if gone := workers.forget(session):
+                log.info("%d workers that were long gone are forgotten.", gone)
 
     def _sweep_until_ended(self) -> None:
         while not self._ended.wait(self._interval_s):

@@ -129,7 +129,7 @@ class Submission:
         with self._database.write() as session:
             parent = runs.load(session, run_id)
             origin = runs.Origin(run_id, lifecycle.REPRODUCTION, parent.start_epoch)
-            config = TrainConfig.model_validate(parent.config)
+            config = _changed(parent.config, {})
             run = self._add_child(session, parent, config, f"{parent.name} again", origin)
         self._hurry([run.id])
         return run
@@ -150,7 +150,7 @@ class Submission:
             if parent.status not in (RunStatus.FAILED, RunStatus.STOPPED):
                 raise StepNotAllowed(f"Run {run_id} is {parent.status}; only a failed or stopped run can be retried.")
             start = parent.epochs_done if from_checkpoint else parent.start_epoch
-            config = TrainConfig.model_validate(parent.config)
+            config = _changed(parent.config, {})
             if start == config.epochs:
                 raise StepNotAllowed(
                     f"Run {run_id} has all its {start} epochs, so nothing is left to train after its last checkpoint. "

@@ -3,6 +3,7 @@
 import logging
 import os
 import secrets
+import signal
 import socket
 import threading
 
@@ -37,7 +38,7 @@ def main() -> None:
     worker_shutting_down.connect(lambda **_: ending.set(), weak=False)
     notifier = RedisNotifier(settings.redis_url)
     supervisor = Supervisor(database, notifier, settings, worker_id, held, threads, ending)
-    heartbeat = Heartbeat(database, worker_id, supervisor.pids)
+    heartbeat = Heartbeat(database, worker_id, supervisor.pids, lambda: os.kill(os.getpid(), signal.SIGTERM))
     app = celery_app.build(settings.redis_url)
     tasks.register(app, supervisor)
     dataset_jobs = DatasetJobs(database, notifier, settings)

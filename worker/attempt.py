@@ -73,9 +73,10 @@ def _train_to_the_end(run_id: int, attempt: int, database: Database, settings: S
         recorder.failed(str(error), error.autopsy if isinstance(error, TrainingDiverged) else None)
     except DATABASE_AWAY:
         raise
-    except Exception as error:  # noqa: BLE001  (any error ends the run, and its sentence must reach the page)
+    except Exception as error:  # noqa: BLE001  (any error ends the attempt, and its sentence must reach the page)
         traceback.print_exc()
-        recorder.failed(f"{type(error).__name__}: {str(error)[:1000]}")
+        # Before the first batch it may well be the host's: a bad installation would end run after run.
+        (recorder.failed if recorder.has_trained else recorder.lost)(f"{type(error).__name__}: {str(error)[:1000]}")
     return 0
 
 

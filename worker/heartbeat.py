@@ -19,12 +19,20 @@ class Heartbeat:
         database: where it tells.
         worker_id: of the worker.
         children: numbers of the processes that train for it.
+        forgotten: called when the database knows the worker no more, as after a sleep of many days.
     """
 
-    def __init__(self, database: Database, worker_id: int, children: Callable[[], Iterable[int]]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        worker_id: int,
+        children: Callable[[], Iterable[int]],
+        forgotten: Callable[[], object],
+    ) -> None:
         self._database = database
         self._worker_id = worker_id
         self._children = children
+        self._forgotten = forgotten
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat_until_ended, name="heartbeat", daemon=True)
 
@@ -44,7 +52,11 @@ class Heartbeat:
             try:
                 own, children = resident_bytes(os.getpid()), [resident_bytes(pid) for pid in self._children()]
                 with self._database.write() as session:
-                    workers.beat(session, self._worker_id, own, sum(size or 0 for size in children))
+                    is_known = workers.beat(session, self._worker_id, own, sum(size or 0 for size in children))
+                if not is_known:
+                    log.error("This worker was away for so long that it was forgotten: it ends, for another to start.")
+                    self._forgotten()
+                    return
             except SQLAlchemyError as error:
                 log.warning("No heartbeat: %s", error)
             except Exception:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from backend.contract import CheckpointFile, EpochReport, Measurements, Progress, Report
 from backend.db import checkpoints, epochs, events, lifecycle, measurements, runs
 from backend.db.engine import Database
+from backend.db.rests import TRAINS
 from backend.notifier import Notifier
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Recorder:
         self._patience_s = patience_s
         self._retention = retention
         self._dropped: list[str] = []
+        self.has_trained = False  # this attempt, at least a batch
 
     def add(self, report: Report, checkpoint: CheckpointFile | None = None) -> list[str]:
         """Store one report, together with the checkpoint that was written for it.
@@ -57,6 +59,7 @@ class Recorder:
         Raises:
             AttemptSuperseded: the attempt no longer holds the run and must end.
         """
+        self.has_trained |= isinstance(report, EpochReport) or (isinstance(report, Progress) and report.phase in TRAINS)
         if isinstance(report, Progress):
             self._write(lambda session: runs.set_progress(session, self._run_id, self._attempt, report))
         elif isinstance(report, EpochReport):
@@ -75,6 +78,10 @@ class Recorder:
     def failed(self, error: str, autopsy: dict[str, Any] | None = None) -> None:
         """The run can't go on."""
         self._write(lambda session: lifecycle.fail(session, self._run_id, self._attempt, error, autopsy))
+
+    def lost(self, error: str) -> None:
+        """This attempt can't go on; whether the run or its worker is the cause is not known yet."""
+        self._write(lambda session: lifecycle.lose(session, self._run_id, self._attempt, error))
 
     def note(self, text: str) -> None:
         """Put a sentence into the run's history."""

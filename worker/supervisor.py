@@ -148,7 +148,7 @@ class Supervisor:
             log.error("Run %d could not be started, so no run is taken for a while: %s", claim.run_id, error)  # noqa: TRY400
             with self._database.write() as session:
                 reason = f"Its process could not be started: {error}."
-                lifecycle.give_back(session, claim.run_id, claim.attempt, reason, blameless=True)
+                lifecycle.lose(session, claim.run_id, claim.attempt, reason, blameless=True)
             return
         finally:
             self._notifier.changed()

@@ -128,7 +128,9 @@ class Watch:
         run_id, attempt = self._claim.run_id, self._claim.attempt
         try:
             with self._database.write() as session:
-                run = lifecycle.give_back(session, run_id, attempt, reason, blameless=blameless, last_words=words)
+                # Of a worker that is asked to end nothing is to be learnt.
+                give_back = lifecycle.give_back if self._ending.is_set() else lifecycle.lose
+                run = give_back(session, run_id, attempt, reason, blameless=blameless, last_words=words)
         except AttemptSuperseded:
             log.info("Run %d has ended attempt %d.", run_id, attempt)
         except SQLAlchemyError as error:

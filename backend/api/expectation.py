@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from sqlalchemy.orm import Session
 
+from backend.api.stored import config_of
 from backend.contract import Network, Precision, TrainConfig
 from backend.db import calibrations, runs
 from backend.estimates import Estimate, Measurement, estimate
@@ -21,7 +22,7 @@ class Expectation:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._ran = [
-            Measurement(run.id, TrainConfig.model_validate(run.config), run.epoch_seconds)
+            Measurement(run.id, config_of(run.config), run.epoch_seconds)
             for run in runs.measured(session, MEASURED_RUNS)
             if run.epoch_seconds is not None
         ]

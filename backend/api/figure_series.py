@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy.orm import Session
 
 from backend.api.schemas.datasets import Histograms
-from backend.contract import Attack, AuditVerdict, Deviation, LayerMeasurement, TrainConfig
+from backend.api.stored import config_of
+from backend.contract import Attack, AuditVerdict, Deviation, LayerMeasurement
 from backend.contract.audit import expected_quirks
 from backend.contract.config import EXACT_PIXEL_VALUE, PIXEL_VALUE
 from backend.db import attack_results, layer_stats, runs
@@ -20,7 +21,7 @@ def audits(session: Session, run_id: int) -> "AuditSeries":
     from frontend.charts import AuditEntry, AuditSeries  # noqa: PLC0415
 
     run = runs.load(session, run_id)
-    config = TrainConfig.model_validate(run.config)
+    config = config_of(run.config)
     return AuditSeries(
         run_id=run.id,
         backprop=config.backprop,
@@ -39,7 +40,7 @@ def attacks(session: Session, run_id: int) -> "AttackSeries":
     from frontend.charts import AttackEntry, AttackSeries  # noqa: PLC0415
 
     run, rows = runs.load(session, run_id), attack_results.after(session, run_id, -1)
-    config = TrainConfig.model_validate(run.config)
+    config = config_of(run.config)
     unit = PIXEL_VALUE[config.preprocessing] if config.preprocessing in EXACT_PIXEL_VALUE else None
     return AttackSeries(
         run_id=run.id,

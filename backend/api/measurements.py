@@ -18,6 +18,7 @@ from backend.api.schemas.measurements import (
     RobustnessEntry,
     RobustnessInfo,
 )
+from backend.api.stored import config_of
 from backend.contract import DIFFERENCE_LIMIT, TAPE_LIMIT, Attack, AuditVerdict, TrainConfig
 from backend.contract.audit import expected_quirks, failure_sentence
 from backend.contract.config import EXACT_PIXEL_VALUE, PIXEL_VALUE
@@ -38,7 +39,7 @@ def get_audit(run_id: RunId, database: DatabaseDep, after: After = -1) -> AuditI
     """What the gradient audits found, layer by layer."""
     with database.read() as session:
         run, rows = runs.load(session, run_id), layer_stats.after(session, run_id, after)
-    config = TrainConfig.model_validate(run.config)
+    config = config_of(run.config)
     return AuditInfo(
         run_id=run_id,
         verdict=presenters.run_audit(run),
@@ -54,7 +55,7 @@ def get_robustness(run_id: RunId, database: DatabaseDep, after: After = -1) -> R
     """Accuracy on attacked test images."""
     with database.read() as session:
         run, rows = runs.load(session, run_id), attack_results.after(session, run_id, after)
-    config = TrainConfig.model_validate(run.config)
+    config = config_of(run.config)
     return RobustnessInfo(
         run_id=run_id,
         images=rows[-1].images if rows else None,
@@ -81,7 +82,7 @@ def get_examples(run_id: RunId, database: DatabaseDep) -> ExamplesInfo:
     return ExamplesInfo(
         run_id=run_id,
         epsilon=epsilon,
-        pixel_values=None if epsilon is None else _pixel_values(epsilon, TrainConfig.model_validate(run.config)),
+        pixel_values=None if epsilon is None else _pixel_values(epsilon, config_of(run.config)),
         epochs_done=list(known),
         examples=[
             ExampleInfo(

@@ -19,6 +19,7 @@ from backend.api.schemas.runs import (
     RunSummary,
     StatusCounts,
 )
+from backend.api.stored import config_of
 from backend.contract import (
     ALLOWED_STEPS,
     DATASETS,
@@ -29,7 +30,6 @@ from backend.contract import (
     Phase,
     RunAudit,
     RunStatus,
-    TrainConfig,
 )
 from backend.db import epochs
 from backend.db.models import Checkpoint, Epoch, Run
@@ -46,7 +46,6 @@ def run_summary(run: Run, queue: QueueView) -> RunSummary:
 def run_detail(
     run: Run,
     queue: QueueView,
-    worker: str | None,
     reproduction: Reproduction | None,
     children: Sequence[int],
 ) -> RunDetail:
@@ -56,7 +55,7 @@ def run_detail(
         notes=run.notes,
         threads=run.threads,
         environment=run.environment,
-        worker=worker,
+        worker=run.worker_name,
         autopsy=run.autopsy,
         reproduction=reproduction,
         children=list(children),
@@ -85,7 +84,7 @@ def checkpoint_info(checkpoint: Checkpoint) -> CheckpointInfo:
 
 
 def _summary_fields(run: Run, queue: QueueView) -> dict[str, object]:
-    config = TrainConfig.model_validate(run.config)
+    config = config_of(run.config)
     style = run_style(config.backprop, run.palette_index)
     is_queued = run.status is RunStatus.QUEUED
     sentence, can_start = queue.waiting_for(run) if is_queued else (None, None)

@@ -11,8 +11,9 @@ from backend.api import presenters
 from backend.api.expectation import Expectation
 from backend.api.parameters import FORBIDDEN, MISSING
 from backend.api.schemas.base import MAX_ID
-from backend.api.schemas.queue import DeviceInfo, QueueEntry, QueueInfo, QueueMove, WorkerInfo
-from backend.contract import Device, TrainConfig
+from backend.api.schemas.queue import DeviceInfo, QueueEntry, QueueInfo, QueueMove, WorkerInfo, WorkerState
+from backend.api.stored import config_of
+from backend.contract import Device
 from backend.db import clock, runs, waiting, workers
 from backend.db.models import Device as DeviceRow
 from backend.db.models import Run, Worker
@@ -99,9 +100,7 @@ def _expected_starts(session: Session, view: waiting.QueueView, queued: Sequence
         if device.run_id is not None
     ]
     queue = [
-        Waiting(
-            run.id, waiting.need_of(run), expectation.seconds(TrainConfig.model_validate(run.config), run.epochs_done)
-        )
+        Waiting(run.id, waiting.need_of(run), expectation.seconds(config_of(run.config), run.epochs_done))
         for run in queued
     ]
     return expected_starts(queue, held, view.offers)
@@ -111,11 +110,19 @@ def _seconds_left(run: Run, expectation: Expectation) -> float | None:
     progress = presenters.progress_info(run)
     if progress is not None and progress.seconds_left is not None:
         return progress.seconds_left
-    return expectation.seconds(TrainConfig.model_validate(run.config), run.epochs_done)
+    return expectation.seconds(config_of(run.config), run.epochs_done)
 
 
 def _held_runs(devices: Sequence[DeviceRow]) -> list[int]:
     return sorted({device.run_id for device in devices if device.run_id is not None})
+
+
+def _state_of(worker: Worker, *, is_alive: bool, rests: bool) -> tuple[WorkerState, str | None]:
+    if not is_alive:
+        return "gone", "It gave no sign of life for a while." if worker.ended_at is None else "It has ended."
+    if worker.draining:
+        return "draining", "It finishes the runs that it has, and takes no more."
+    return ("resting", worker.rest_reason) if rests else ("alive", None)
 
 
 def _worker_infos(session: Session, rows: Sequence[Worker]) -> list[WorkerInfo]:
@@ -124,6 +131,9 @@ def _worker_infos(session: Session, rows: Sequence[Worker]) -> list[WorkerInfo]:
     for worker in rows:
         age_s = (at - worker.heartbeat_at).total_seconds()
         mine = [device for device in devices if device.worker_id == worker.id]
+        is_alive = worker.ended_at is None and age_s < workers.ALIVE_S
+        rests_until = worker.rests_until if worker.rests_until is not None and worker.rests_until > at else None
+        state, sentence = _state_of(worker, is_alive=is_alive, rests=rests_until is not None)
         infos.append(
             WorkerInfo(
                 id=worker.id,
@@ -131,8 +141,11 @@ def _worker_infos(session: Session, rows: Sequence[Worker]) -> list[WorkerInfo]:
                 host=worker.host,
                 slots=worker.slots,
                 threads_per_slot=worker.threads_per_slot,
-                alive=worker.ended_at is None and age_s < workers.ALIVE_S,
+                alive=is_alive,
                 draining=worker.draining,
+                state=state,
+                state_sentence=sentence,
+                rests_until=rests_until,
                 heartbeat_at=worker.heartbeat_at,
                 heartbeat_age_s=max(0.0, age_s),
                 started_at=worker.started_at,

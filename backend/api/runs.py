@@ -10,7 +10,7 @@ from backend.api.parameters import FORBIDDEN, MISSING, IdList, RunId, parse_ids,
 from backend.api.schemas.launch import LaunchRequest
 from backend.api.schemas.results import Spark
 from backend.api.schemas.runs import Launched, RunChange, RunDetail, RunIds, RunList, RunSummary
-from backend.db import epochs, events, filters, lifecycle, runs, waiting, workers
+from backend.db import epochs, events, filters, lifecycle, runs, waiting
 from backend.db.models import Run
 from backend.db.orders import Order
 from backend.dependencies import DatabaseDep, LabDep
@@ -152,9 +152,8 @@ def _conditions(text: str, *, deleted: bool) -> list[ColumnElement[bool]]:
 
 
 def _detail(session: Session, run: Run) -> RunDetail:
-    worker = workers.name_of(session, run.worker_id) if run.worker_id is not None else None
     reproduction = None
     if run.relation == lifecycle.REPRODUCTION and run.parent_id is not None:
         reproduction = presenters.reproduction_info(*epochs.first_difference(session, run.id, run.parent_id))
     children = runs.children_of(session, run.id)
-    return presenters.run_detail(run, waiting.view(session, [run.id]), worker, reproduction, children)
+    return presenters.run_detail(run, waiting.view(session, [run.id]), reproduction, children)

@@ -27,7 +27,7 @@ def add(session: Session, run_id: int, attempt: int, file: CheckpointFile) -> No
     furthest = newest_first(session, run_id)[:1]
     if not furthest or (file.epochs_done, file.batch) > (furthest[0].epochs_done, furthest[0].batch):
         # What is saved within an epoch is progress too: a run that makes some may be lost as often as it likes.
-        run.barren_attempts = 0
+        run.barren_attempts = run.blameless_attempts = 0
     session.add(
         Checkpoint(
             run_id=run_id,

@@ -13,19 +13,27 @@ from backend.db.models import Device, Worker
 def free_of(session: Session, worker_id: int, usable: Collection[int] | None = None) -> list[Device]:
     """A worker's devices that no run holds, locked until the transaction ends.
 
+    With them are locked the GPUs that other workers of its host offer: two workers that look at one GPU at the same
+    moment look one after the other.
+
     Args:
         session: of the transaction.
         worker_id: of the worker.
         usable: ids of those that the worker itself knows to be idle; None: it has no say.
     """
+    owner, me = aliased(Worker), aliased(Worker)
+    of_host = select(owner.id).join(me, me.host == owner.host).where(me.id == worker_id)
+    own_or_shared = (Device.worker_id == worker_id) | ((Device.kind == Kind.GPU.value) & Device.worker_id.in_(of_host))
     # Those that runs hold are not locked: who gives them free has the stream's number by then, which a claim waits for.
-    mine = select(Device).where(Device.worker_id == worker_id, Device.run_id.is_(None)).order_by(Device.id)
-    own = session.scalars(mine.with_for_update().execution_options(populate_existing=True)).all()
+    # One order for all, or two workers would wait for each other.
+    free = select(Device).where(own_or_shared, Device.run_id.is_(None)).order_by(Device.id)
+    locked = session.scalars(free.with_for_update(key_share=True).execution_options(populate_existing=True)).all()
     taken_beside = _gpus_held_beside(session, worker_id)
     return [
         device
-        for device in own
-        if (usable is None or device.id in usable)
+        for device in locked
+        if device.worker_id == worker_id
+        and (usable is None or device.id in usable)
         and not (device.kind == Kind.GPU.value and device.number in taken_beside)
     ]
 

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.contract import EpochReport, RunStatus
-from backend.db import clock, events
+from backend.db import clock, events, rests
 from backend.db.lifecycle import held
 from backend.db.models import Epoch, Run
 
@@ -26,6 +26,7 @@ def append(session: Session, run_id: int, attempt: int, report: EpochReport) -> 
         ValueError: an epoch before this one is missing.
     """
     run = held(session, run_id, attempt, _WRITABLE)
+    rests.proved(session, run.worker_id)
     if report.epoch < run.epochs_done:
         return False
     if report.epoch > run.epochs_done:
@@ -50,7 +51,7 @@ def append(session: Session, run_id: int, attempt: int, report: EpochReport) -> 
         )
     )
     run.epochs_done = report.epoch + 1
-    run.barren_attempts = 0
+    run.barren_attempts = run.blameless_attempts = 0
     run.train_accuracy, run.train_cost = finite["train_accuracy"], finite["train_cost"]
     run.test_accuracy, run.test_cost = finite["test_accuracy"], finite["test_cost"]
     run.epoch_seconds = report.epoch_seconds

@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from backend.contract import ALLOWED_STEPS, FINAL_STATUSES, LIVE_STATUSES, MAX_LEASE_S, Device, RunStatus, TrainConfig
-from backend.db import clock, devices, events, waiting
+from backend.db import clock, devices, events, rests, waiting
 from backend.db.models import Run, Worker
 from backend.errors import AttemptSuperseded, RunNotFound, StepNotAllowed
 
 BRANCH, REPRODUCTION, RETRY, CLONE = "branch", "reproduction", "retry", "clone"  # what a run may be to its parent
 MAX_BARREN_ATTEMPTS = 3  # lost attempts in a row without a new epoch, after which a run has failed
+MAX_BLAMELESS_ATTEMPTS = 10  # and those that were no fault of the run's: it would never end otherwise
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,12 @@ def _step(session: Session, run: Run, to: RunStatus, *, note: str | None = None,
     return changed
 
 
+# Rows are locked without their keys: who launches a clone or claims for a worker has the stream's number when the
+# database looks whether the parent or the worker is there, and must not wait for one who waits for that number.
+
+
 def _locked(session: Session, run_id: int) -> Run:
-    run = session.scalars(select(Run).where(Run.id == run_id).with_for_update()).one_or_none()
+    run = session.scalars(select(Run).where(Run.id == run_id).with_for_update(key_share=True)).one_or_none()
     if run is None:
         raise RunNotFound(f"There is no run {run_id}.")
     return run
@@ -85,7 +91,7 @@ def _locked(session: Session, run_id: int) -> Run:
 
 def held(session: Session, run_id: int, attempt: int, statuses: frozenset[RunStatus] = LIVE_STATUSES) -> Run:
     """The run, if this attempt still holds it and it is in one of the statuses."""
-    run = session.scalars(select(Run).where(Run.id == run_id).with_for_update()).one_or_none()
+    run = session.scalars(select(Run).where(Run.id == run_id).with_for_update(key_share=True)).one_or_none()
     if run is None or run.attempt != attempt or run.status not in statuses:
         raise AttemptSuperseded(f"Attempt {attempt} of run {run_id} no longer holds it.")
     return run
@@ -96,11 +102,11 @@ def best_waiting(session: Session, worker_id: int, usable: Collection[int] | Non
 
     Args:
         session: only reads.
-        worker_id: of the worker; one that drains takes none.
+        worker_id: of the worker; one that drains or rests takes none.
         usable: ids of its devices that it knows to be idle; None: all that no run holds.
     """
     worker = session.get(Worker, worker_id)
-    if worker is None or worker.draining:
+    if worker is None or worker.draining or rests.rests(session, worker):
         return None
     free = devices.free_of(session, worker_id, usable)
     return waiting.best_for(session, devices.offer_of(session, worker_id, free))
@@ -117,7 +123,8 @@ def claim(
 ) -> Claim | None:
     """The run for this worker to train, under a new attempt number, with the devices that it asks for.
 
-    None where it is not queued (any more), or the worker has not (or no longer) enough free devices, or drains.
+    None where it is not queued (any more), or the worker has not (or no longer) enough free devices, drains or rests;
+    and where its configuration can't be read: then it has failed, so that it keeps no other from its turn.
 
     Args:
         session: writes.
@@ -128,14 +135,19 @@ def claim(
         usable: ids of the worker's devices that it knows to be idle; None: all that no run holds.
         kind: of device to take; None: a GPU where one is free and the run takes it.
     """
-    run = session.scalars(select(Run).where(Run.id == run_id).with_for_update()).one_or_none()
+    run = session.scalars(select(Run).where(Run.id == run_id).with_for_update(key_share=True)).one_or_none()
     if run is None or run.status is not RunStatus.QUEUED or run.deleted_at is not None:
         return None
     # Locked as a drain locks it: what is claimed after a drain was answered would break that promise.
-    worker = session.scalars(select(Worker).where(Worker.id == worker_id).with_for_update()).one()
+    worker = session.scalars(select(Worker).where(Worker.id == worker_id).with_for_update(key_share=True)).one()
+    if worker.draining or rests.rests(session, worker):
+        return None
+    if unreadable := _unreadable(run):
+        _step(session, run, RunStatus.FAILED, error=unreadable, note=unreadable)
+        return None
     free = devices.free_of(session, worker_id, usable)
     chosen = devices.chosen_for(waiting.need_of(run), free, kind)
-    if worker.draining or not chosen:
+    if not chosen:
         return None
     devices.hold(chosen, run.id)
     at = clock.now(session)
@@ -146,11 +158,26 @@ def claim(
         attempt=run.attempt + 1,
         lease_until=at + timedelta(seconds=lease_s),
         worker_id=worker_id,
+        worker_name=worker.name,
         threads=run.threads or threads,
         started_at=run.started_at or at,
         queue_order=0,
     )
     return _claim_of(session, run)
+
+
+def _unreadable(run: Run) -> str | None:
+    """Why a run can't be trained by this version, whatever worker takes it; None where it can."""
+    try:
+        TrainConfig.model_validate(run.config)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(map(str, first["loc"])) or "configuration"
+        return (
+            f"Its stored configuration can't be read: {field}: {first['msg'].removeprefix('Value error, ')}. A newer "
+            "version wrote it, or the row was changed by hand: let all hosts run one version, and launch the run anew."
+        )
+    return None
 
 
 def load_claim(session: Session, run_id: int, attempt: int) -> Claim:
@@ -250,7 +277,9 @@ def resume(session: Session, run_id: int) -> Run:
     if run.status is not RunStatus.PAUSED or run.deleted_at is not None:
         where = "in the trash" if run.deleted_at is not None else str(run.status)
         raise StepNotAllowed(f"Run {run_id} is {where}; only a paused run can be resumed.")
-    return _step(session, run, RunStatus.QUEUED, note="Resumed.", barren_attempts=0, worker_id=None)
+    return _step(
+        session, run, RunStatus.QUEUED, note="Resumed.", barren_attempts=0, blameless_attempts=0, worker_id=None
+    )
 
 
 def end_as_asked(session: Session, run_id: int, attempt: int) -> None:
@@ -276,19 +305,27 @@ def fail(session: Session, run_id: int, attempt: int, error: str, autopsy: dict[
 
 
 def give_back(
-    session: Session, run_id: int, attempt: int, reason: str, *, blameless: bool = False, last_words: str = ""
+    session: Session,
+    run_id: int,
+    attempt: int,
+    reason: str,
+    *,
+    blameless: bool = False,
+    behind: bool = False,
+    last_words: str = "",
 ) -> Run:
-    """The run, as it is after its attempt was lost: first in the queue again, or, as was wished, stopped or paused.
+    """The run, as it is after its attempt was lost: queued again, or, as was wished, stopped or paused.
 
-    It fails after `MAX_BARREN_ATTEMPTS` lost attempts without any progress that was saved, unless the loss is
-    blameless (the worker was asked to end).
+    It fails after `MAX_BARREN_ATTEMPTS` lost attempts without any progress that was saved. Blameless ones are counted
+    apart, up to `MAX_BLAMELESS_ATTEMPTS`.
 
     Args:
         session: writes.
         run_id: of the run.
         attempt: that was lost.
         reason: a sentence for its history.
-        blameless: it was no fault of the run's.
+        blameless: it was no fault of the run's: its worker was asked to end, or can train nothing at all.
+        behind: it waits behind its equals then, and not before them.
         last_words: the end of its log, told where the run fails.
     """
     run = held(session, run_id, attempt)
@@ -297,12 +334,37 @@ def give_back(
     if run.status is RunStatus.PAUSING:
         return _step(session, run, RunStatus.PAUSED, note=reason)
     barren = run.barren_attempts + (0 if blameless else 1)
-    if barren >= MAX_BARREN_ATTEMPTS:
-        error = f"Lost {barren} times in epoch {run.epochs_done} without finishing it. The last time: {reason}"
+    unlucky = run.blameless_attempts + (1 if blameless else 0)
+    counts = {"barren_attempts": barren, "blameless_attempts": unlucky}
+    if barren >= MAX_BARREN_ATTEMPTS or unlucky >= MAX_BLAMELESS_ATTEMPTS:
+        error = f"Lost {barren + unlucky} times in epoch {run.epochs_done + 1} without finishing it."
+        error += f" {unlucky} times that was no fault of its own." if unlucky else ""
+        error += f" The last time: {reason}"
         error += f" Its log ends:\n{last_words}" if last_words else ""
-        return _step(session, run, RunStatus.FAILED, error=error, note=error, barren_attempts=barren)
-    front = waiting.front_of(session, run.priority)
-    return _step(session, run, RunStatus.QUEUED, note=reason, barren_attempts=barren, queue_order=front)
+        return _step(session, run, RunStatus.FAILED, error=error, note=error, **counts)
+    order = 0 if behind else waiting.front_of(session, run.priority)
+    return _step(session, run, RunStatus.QUEUED, note=reason, queue_order=order, **counts)
+
+
+def lose(
+    session: Session, run_id: int, attempt: int, reason: str, *, blameless: bool = False, last_words: str = ""
+) -> Run:
+    """Give back a run whose attempt was lost on a worker that lives, and let the worker rest where that is often so.
+
+    A worker on which run after run is lost before its first batch is taken for the cause: the run is not blamed, and
+    waits behind its equals, so that each rest is followed by a try with another one.
+    """
+    run = held(session, run_id, attempt)
+    is_the_workers = rests.lost(session, run, reason, last_words)
+    return give_back(
+        session,
+        run_id,
+        attempt,
+        reason,
+        blameless=blameless or is_the_workers,
+        behind=is_the_workers,
+        last_words=last_words,
+    )
 
 
 def reap(session: Session) -> Sequence[Run]:
@@ -311,7 +373,7 @@ def reap(session: Session) -> Sequence[Run]:
         select(Run)
         .where(Run.status.in_(LIVE_STATUSES), Run.lease_until < clock.now(session))
         .order_by(Run.id)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, key_share=True)
     ).all()
     return [give_back(session, run.id, run.attempt, "Its worker gave no sign of life.") for run in overdue]
 

@@ -118,6 +118,11 @@ class Worker(Base):
     draining: Mapped[bool] = mapped_column(default=False)  # it finishes what it has, and takes no more
     memory_bytes: Mapped[int | None] = mapped_column(BigInteger)  # resident, of the worker itself
     children_bytes: Mapped[int | None] = mapped_column(BigInteger)  # and of the processes that train for it
+    barren_losses: Mapped[int] = mapped_column(default=0)  # attempts lost here since one last trained a batch
+    barren_runs: Mapped[int] = mapped_column(default=0)  # how often the run changed among them
+    last_lost_run_id: Mapped[int | None]
+    rests_until: Mapped[datetime | None]  # it takes no run before
+    rest_reason: Mapped[str | None] = mapped_column(Text)
 
 
 class Device(Base):
@@ -158,10 +163,12 @@ class Run(Base):
     priority: Mapped[int] = mapped_column(default=0)  # the greatest is claimed first
     queue_order: Mapped[int] = mapped_column(default=0)  # among equal priorities: the least first, then the oldest
     attempt: Mapped[int] = mapped_column(default=0)
-    barren_attempts: Mapped[int] = mapped_column(default=0)  # attempts that were lost since the last new epoch
+    barren_attempts: Mapped[int] = mapped_column(default=0)  # attempts lost by the run since its last progress
+    blameless_attempts: Mapped[int] = mapped_column(default=0)  # and those of them that were no fault of the run's
     lease_until: Mapped[datetime | None]
     message_sent_at: Mapped[datetime | None]
     worker_id: Mapped[int | None] = mapped_column(ForeignKey("worker.id"))
+    worker_name: Mapped[str | None] = mapped_column(String(200))  # kept when the worker's row is gone
     threads: Mapped[int | None]
     environment: Mapped[dict[str, str] | None]
     error: Mapped[str | None] = mapped_column(Text)

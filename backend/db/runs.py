@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.selectable import ForUpdateArg
 
 from backend.contract import LIVE_STATUSES, Backprop, Progress, RunStatus, TrainConfig
-from backend.db import clock, events
+from backend.db import clock, events, rests
 from backend.db.models import Checkpoint, Epoch, Launch, Run, RunEvent
 from backend.db.orders import Order
 from backend.db.side_models import Artifact, AttackOutcome, LayerStat
@@ -60,7 +61,7 @@ def add(
 
 def load(session: Session, run_id: int, *, to_change: bool = False) -> Run:
     """The run with this id, also from the trash; to be changed by what it is, it is held until the transaction ends."""
-    run = session.get(Run, run_id, with_for_update=to_change or None)
+    run = session.get(Run, run_id, with_for_update=ForUpdateArg(key_share=True) if to_change else None)
     if run is None:
         raise RunNotFound(f"There is no run {run_id}.")
     return run
@@ -80,7 +81,7 @@ def hold(session: Session, run_ids: Collection[int]) -> None:
     An event's number is waited for by those who hold a run each; to wait for a run with a number in hand would be
     a circle, of which Postgres breaks one off.
     """
-    session.execute(select(Run.id).where(Run.id.in_(run_ids)).order_by(Run.id).with_for_update())
+    session.execute(select(Run.id).where(Run.id.in_(run_ids)).order_by(Run.id).with_for_update(key_share=True))
 
 
 def of_launch(session: Session, launch_id: int) -> Sequence[Run]:
@@ -161,9 +162,12 @@ def set_progress(session: Session, run_id: int, attempt: int, progress: Progress
         "trained": progress.trained,
     }
     held = update(Run).where(Run.id == run_id, Run.attempt == attempt, Run.status.in_(LIVE_STATUSES))
-    shown = held.values(progress=row, progress_at=clock.now(session)).returning(Run.id)
-    if session.scalar(shown) is None:
+    shown = held.values(progress=row, progress_at=clock.now(session)).returning(Run.worker_id)
+    holder = session.execute(shown).one_or_none()
+    if holder is None:
         raise AttemptSuperseded(f"Attempt {attempt} of run {run_id} no longer holds it.")
+    if progress.phase in rests.TRAINS:
+        rests.proved(session, holder.worker_id)
 
 
 class Moved(NamedTuple):
@@ -214,6 +218,8 @@ def restore(session: Session, run_id: int) -> Run:
 
 def remove(session: Session, run_id: int) -> None:
     """Remove a run and all that was stored of it for good; its history stays, for pages that are open."""
+    # Its key too, before any number of the stream: who has launched a clone, and waits for a number, holds that.
+    session.execute(select(Run.id).where(Run.id == run_id).with_for_update())
     run = trash(session, run_id)
     if children := children_of(session, run_id):
         raise StepNotAllowed(f"Run {run_id} can't be removed: run {children[0]} came from it. Remove that one first.")

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, String, and_, cast, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.contract import Device, RunStatus
@@ -16,8 +17,10 @@ from backend.errors import RunNotFound, StepNotAllowed
 ORDER = (Run.priority.desc(), Run.queue_order, Run.queued_at, Run.id)
 LOOKED_AT = 1000  # of the runs that a worker could hold, the first ones
 
-_device = func.coalesce(Run.config["device"].as_string(), Device.ANY.value)
-_gpu_count = func.coalesce(Run.config["gpu_count"].as_integer(), 1)
+# As text: a number that is none, in a row that was changed by hand, would end the whole query.
+_device = func.coalesce(cast(Run.config["device"].as_string(), String), Device.ANY.value)
+_gpu_count = func.coalesce(cast(Run.config["gpu_count"].as_string(), String), "1")
+_MOST_GPUS = 64  # of a worker that are counted
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,16 @@ def is_queued() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
 
 
 def need_of(run: Run) -> Need:
-    """The devices that a run asks for; one from before there was a choice takes any."""
-    return Need(Device(run.config.get("device", Device.ANY)), run.config.get("gpu_count", 1))
+    """The devices that a run asks for; one from before there was a choice, or whose choice is unreadable, takes any."""
+    return _need(run.config.get("device", Device.ANY), run.config.get("gpu_count", 1)) or Need(Device.ANY, 1)
+
+
+def _need(device: Any, gpu_count: object) -> Need | None:
+    try:
+        need = Need(Device(device), int(str(gpu_count)))
+    except ValueError:
+        return None
+    return need if need.gpu_count > 0 else None
 
 
 def view(session: Session, run_ids: Collection[int]) -> QueueView:
@@ -61,16 +72,23 @@ def first(session: Session, limit: int) -> Sequence[Run]:
 
 
 def best_for(session: Session, offer: Offer) -> tuple[int, Device] | None:
-    """The first run of the queue that can begin on a worker's free devices, and of which kind; None where none can."""
+    """The first run of the queue that can begin on a worker's free devices, and of which kind; None where none can.
+
+    One whose need can't be read can "begin" anywhere: the claim then ends it.
+    """
     if not offer.free_cpus and not offer.free_gpus:
         return None
-    fits_cpu = and_(_device != Device.GPU.value, _gpu_count == 1) if offer.cpus else None
-    fits_gpu = and_(_device != Device.CPU.value, _gpu_count <= offer.gpus) if offer.gpus else None
-    could = [condition for condition in (fits_cpu, fits_gpu) if condition is not None]
+    fits_cpu = and_(_device != Device.GPU.value, _gpu_count == "1") if offer.cpus else None
+    counts = [str(count) for count in range(1, _MOST_GPUS + 1)]
+    fits_gpu = and_(_device != Device.CPU.value, _gpu_count.in_(counts[: offer.gpus])) if offer.gpus else None
+    unreadable = or_(_device.not_in([device.value for device in Device]), _gpu_count.not_in(counts))
+    could = [condition for condition in (fits_cpu, fits_gpu, unreadable) if condition is not None]
     asked = select(Run.id, _device, _gpu_count).where(*is_queued(), or_(*could))
     others: list[Offer] | None = None
     for run_id, device, gpu_count in session.execute(asked.order_by(*ORDER).limit(LOOKED_AT)):
-        need = Need(Device(device), gpu_count)
+        need = _need(device, gpu_count)
+        if need is None:
+            return run_id, Device.CPU if offer.free_cpus else Device.GPU
         kind = offer.kind_for(need)
         if kind is not None:
             return run_id, kind
@@ -91,7 +109,7 @@ def unsent(session: Session, quiet_s: float, limit: int) -> list[tuple[int, Need
 
 def set_priority(session: Session, run_id: int, priority: int) -> Run:
     """The run with another priority. It is the last among its new equals, unless it waits longer than they do."""
-    run = session.scalars(select(Run).where(Run.id == run_id).with_for_update()).one_or_none()
+    run = session.scalars(select(Run).where(Run.id == run_id).with_for_update(key_share=True)).one_or_none()
     if run is None:
         raise RunNotFound(f"There is no run {run_id}.")
     if run.priority != priority:
@@ -107,7 +125,7 @@ def move(session: Session, run_id: int, before_id: int | None) -> Run:
         RunNotFound: one of the two is not there.
         StepNotAllowed: one of the two does not wait, or they are the same.
     """
-    queue = list(session.scalars(select(Run).where(*is_queued()).order_by(*ORDER).with_for_update()))
+    queue = list(session.scalars(select(Run).where(*is_queued()).order_by(*ORDER).with_for_update(key_share=True)))
     run = _in_queue(session, queue, run_id)
     if before_id == run_id:
         raise StepNotAllowed(f"Run {run_id} can't be moved before itself; name another one.")

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from backend.contract import ALLOWED_STEPS, FINAL_STATUSES, LIVE_STATUSES, MAX_LEASE_S, RunStatus
-from backend.db.lifecycle import MAX_BARREN_ATTEMPTS
+from backend.db.lifecycle import MAX_BARREN_ATTEMPTS, MAX_BLAMELESS_ATTEMPTS
 from backend.reaper import RESEND_AFTER_S
 
 WRITABLE = frozenset({RunStatus.RUNNING, RunStatus.STOPPING, RunStatus.PAUSING})
@@ -29,6 +29,7 @@ class ModelRun:
     status: RunStatus = RunStatus.QUEUED
     attempt: int = 0
     barren: int = 0
+    blameless: int = 0
     lease_until: datetime | None = None
     sent_at: datetime | None = None
     deleted: bool = False
@@ -78,7 +79,7 @@ class ModelRun:
         if number > self.done:
             raise ValueError(number)
         if number == self.done:
-            self.epochs[number], self.barren = attempt, 0
+            self.epochs[number], self.barren, self.blameless = attempt, 0, 0
         if number + 1 == self.wanted:
             self._go(RunStatus.STOPPED if self.status is RunStatus.STOPPING else RunStatus.FINISHED, at)
 
@@ -105,7 +106,8 @@ class ModelRun:
             self._go(RunStatus.PAUSED, at)
         else:
             self.barren += not blameless
-            failed = self.barren >= MAX_BARREN_ATTEMPTS and not blameless
+            self.blameless += blameless
+            failed = self.barren >= MAX_BARREN_ATTEMPTS or self.blameless >= MAX_BLAMELESS_ATTEMPTS
             self._go(RunStatus.FAILED if failed else RunStatus.QUEUED, at)
 
     def ask_stop(self, at: datetime) -> None:
@@ -136,7 +138,7 @@ class ModelRun:
         if self.status is not RunStatus.PAUSED or self.deleted:
             raise Refused
         self._go(RunStatus.QUEUED, at)
-        self.barren, self.sent_at = 0, at if told else None
+        self.barren, self.blameless, self.sent_at = 0, 0, at if told else None
 
     def trash(self) -> None:
         """A user wants to see it no more."""

@@ -409,6 +409,7 @@ def _row(run: Run) -> tuple[object, ...]:
         run.status,
         run.attempt,
         run.barren_attempts,
+        run.blameless_attempts,
         run.epochs_done,
         run.lease_until,
         run.message_sent_at,
@@ -417,7 +418,7 @@ def _row(run: Run) -> tuple[object, ...]:
 
 
 def _expected(run: ModelRun) -> tuple[object, ...]:
-    return (run.status, run.attempt, run.barren, run.done, run.lease_until, run.sent_at, run.deleted)
+    return (run.status, run.attempt, run.barren, run.blameless, run.done, run.lease_until, run.sent_at, run.deleted)
 
 
 def _check_history(entries: Sequence[RunEvent]) -> None:

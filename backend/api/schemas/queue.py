@@ -1,10 +1,13 @@
 from datetime import datetime
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.api.schemas.base import MAX_ID, Answer
 from backend.api.schemas.runs import RunSummary
 from backend.contract import Device
+
+WorkerState = Literal["alive", "resting", "draining", "gone"]
 
 
 class QueueEntry(Answer):
@@ -55,6 +58,11 @@ class WorkerInfo(Answer):
     threads_per_slot: int
     alive: bool
     draining: bool = Field(description="It finishes the runs that it has, and takes no more.")
+    state: WorkerState = Field(
+        description="Resting: it takes no run for a while, since run after run was lost there before its first batch."
+    )
+    state_sentence: str | None = Field(description="Why it rests, or what the state means; null: it takes runs.")
+    rests_until: datetime | None = Field(description="It takes no run before; null: it does not rest.")
     heartbeat_at: datetime
     heartbeat_age_s: float
     started_at: datetime

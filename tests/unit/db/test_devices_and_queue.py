@@ -1,11 +1,13 @@
+import threading
 from collections.abc import Callable
 
 import pytest
 
-from backend.contract import RunStatus
-from backend.db import devices, lifecycle, runs, waiting, workers
+from backend.contract import RunStatus, TrainConfig
+from backend.db import clock, devices, events, launches, lifecycle, runs, waiting, workers
 from backend.db.engine import Database
 from backend.db.lifecycle import Claim
+from backend.db.models import Run
 from backend.db.workers import DeviceOffer
 from backend.errors import RunNotFound, StepNotAllowed
 from tests.builders import LEASE_S, add_run, cpu_slots, gpus, start_run
@@ -102,6 +104,99 @@ class TestDevices:
             lifecycle.reap(session)
         claim, last = take(database, after), take(database, elsewhere)
         assert (claim and claim.run_id, last and last.run_id) == (lost, other)
+
+    def test_of_one_host_are_given_once_to_workers_that_look_together(self, database: Database) -> None:
+        """Of two workers that offer the same GPU and claim at the same moment one gets it, the other none."""
+        pair = [add_worker(database, *gpus(0), name=name) for name in ("one", "other")]
+        ids = [add_run(database, device="gpu") for _ in pair]
+        claims: dict[int, Claim | None] = {}
+        others_turn, both = threading.Event(), threading.Event()
+
+        def claim(place: int) -> None:
+            with database.write() as session:
+                claims[place] = lifecycle.claim(session, ids[place], pair[place], 1, LEASE_S)
+                if place == 0:
+                    others_turn.set()
+                    # The claim is not committed yet: the other one must wait for it, where it could look at once.
+                    both.wait(0.5)
+            both.set()
+
+        first, second = (threading.Thread(target=claim, args=(place,)) for place in (0, 1))
+        first.start()
+        assert others_turn.wait(10)
+        second.start()
+        first.join()
+        second.join()
+        assert [claims[0] and claims[0].run_id, claims[1]] == [ids[0], None]
+
+
+class TestLocks:
+    def test_of_a_parent_and_of_the_stream_make_no_circle(self, database: Database) -> None:
+        """A clone is made by one who has the stream's number, while its parent is held by one who waits for that."""
+        parent, other = add_run(database), add_run(database)
+        numbered, held = threading.Event(), threading.Event()
+
+        def step_of_the_parent() -> None:
+            assert numbered.wait(10)
+            with database.write() as session:
+                run = runs.load(session, parent, to_change=True)
+                held.set()
+                events.add_note(session, run.id, "It waits for the number.")
+
+        thread = threading.Thread(target=step_of_the_parent)
+        thread.start()
+        with database.write() as session:
+            events.add_note(session, other, "It has the number.")
+            numbered.set()
+            held.wait(0.5)  # in SQLite the other one waits for its turn
+            launch = launches.add(session, None, "0" * 64)
+            origin = runs.Origin(parent, lifecycle.CLONE, 0)
+            clone = runs.add(session, launch, TrainConfig(), "clone", [], 0, origin).id
+        thread.join(10)
+        assert not thread.is_alive()
+        with database.read() as session:
+            assert runs.children_of(session, parent) == [clone]
+            assert [event.note for event in events.of_run(session, parent)][-1] == "It waits for the number."
+
+    def test_of_a_removal_come_before_the_streams(self, database: Database) -> None:
+        """A run is removed by one who waits for whoever makes a clone of it, and finds the clone."""
+        parent = add_run(database)
+        with database.write() as session:
+            lifecycle.ask_stop(session, parent)
+        refused: list[str] = []
+
+        def remove() -> None:
+            try:
+                with database.write() as session:
+                    runs.remove(session, parent)
+            except StepNotAllowed as error:
+                refused.append(str(error))
+
+        thread = threading.Thread(target=remove)
+        with database.write() as session:
+            launch = launches.add(session, None, "0" * 64)
+            session.add(
+                Run(
+                    launch_id=launch.id,
+                    name="clone",
+                    tags=[],
+                    notes="",
+                    config=TrainConfig().model_dump(mode="json"),
+                    palette_index=0,
+                    status=RunStatus.STOPPED,
+                    attempt=0,
+                    parent_id=parent,
+                    created_at=clock.now(session),
+                )
+            )
+            session.flush()
+            thread.start()
+            thread.join(0.5)
+            events.next_seq(session)
+        thread.join(10)
+        assert not thread.is_alive()
+        assert len(refused) == 1
+        assert "came from it" in refused[0]
 
 
 class TestADrain:

@@ -288,7 +288,7 @@ class TestLostAttempts:
             run = runs.load(session, run_id)
             assert run.status is RunStatus.FAILED
             assert run.error is not None
-            assert "Lost 3 times in epoch 0" in run.error
+            assert "Lost 3 times in epoch 1 without" in run.error
             assert "SIGKILL" in run.error
 
     def test_progress_clears_the_count(self, database: Database) -> None:

@@ -4,29 +4,43 @@ from threading import Event
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from backend.contract import RunStatus
-from backend.db import migrate, runs
+from backend.contract import Phase, Progress, RunStatus
+from backend.db import events, migrate, runs
 from backend.db.engine import Database
+from backend.errors import DatasetMissing
 from backend.settings import Settings
 from tests.builders import add_run, start_run
 from worker import attempt
 from worker.process import EXIT_DATABASE_AWAY, ending_of
+from worker.recorder import Recorder
+
+AWAY = OperationalError("COMMIT", {}, ConnectionRefusedError("away"))
 
 
 class TestAnAttempt:
     @pytest.mark.parametrize(
-        ("error", "code", "status"),
+        ("error", "trained", "code", "status"),
         [
-            (OperationalError("COMMIT", {}, ConnectionRefusedError("away")), EXIT_DATABASE_AWAY, RunStatus.RUNNING),
-            (ZeroDivisionError("by zero"), 0, RunStatus.FAILED),
+            (AWAY, False, EXIT_DATABASE_AWAY, RunStatus.RUNNING),
+            (ZeroDivisionError("by zero"), True, 0, RunStatus.FAILED),
+            (ImportError("no driver"), False, 0, RunStatus.QUEUED),
+            (DatasetMissing("not there"), False, 0, RunStatus.FAILED),
         ],
     )
     def test_fails_its_run_for_errors_that_are_the_runs(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int, status: RunStatus
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        error: Exception,
+        trained: bool,
+        code: int,
+        status: RunStatus,
     ) -> None:
-        """An error ends the run with a sentence; a database that is away ends the attempt only."""
+        """An error ends the run with a sentence; an absent database, or an early error, ends the attempt only."""
 
-        def train(*_: object) -> None:
+        def train(_claim: object, _database: object, _settings: object, recorder: Recorder, _stop: object) -> None:
+            if trained:
+                recorder.add(Progress(Phase.TRAINING, 0, 1, 9))
             raise error
 
         monkeypatch.setattr(attempt, "_train", train)
@@ -38,6 +52,8 @@ class TestAnAttempt:
         assert attempt.train(run_id, claim.attempt, settings, Event()) == code
         with database.read() as session:
             assert runs.load(session, run_id).status is status
+            notes = [event.note or "" for event in events.of_run(session, run_id)]
+        assert code or any(str(error) in note for note in notes)
         database.close()
 
     def test_that_found_no_database_says_so(self) -> None:
