@@ -19,6 +19,7 @@ STOP_WORD = b"stop\n"
 TRAIN_WORD = b"train"  # run, attempt
 EXIT_DATABASE_AWAY = 5  # the database did not answer for longer than a lease lasts
 SPARE = "spare"  # in place of run and attempt: there are none yet
+KILL_S = 10.0  # that the kernel gets to end a process for sure
 DUMP_S = 1.0  # that a process gets to write down where its threads are
 
 
@@ -93,15 +94,22 @@ class TrainerProcess:
             os.kill(self.pid, signal.SIGQUIT)
             self.wait(DUMP_S)
 
-    def kill(self) -> None:
-        """End its whole group for sure, and wait for it."""
+    def kill(self) -> bool:
+        """End its whole group for sure, and wait for it, though not for ever.
+
+        Returns:
+            Whether it has ended. One that the kernel holds, over a GPU or a network's folder, ends when it lets go.
+        """
         if not self.has_ended():
             os.killpg(self.pid, signal.SIGKILL)
-        self._popen.wait()
+        if self.wait(KILL_S) is None:
+            log.error("Process %d has not ended %.0f s after SIGKILL: the kernel holds it.", self.pid, KILL_S)
+            return False
         if self._popen.stdin is not None and not self._popen.stdin.closed:
             with suppress(BrokenPipeError):
                 self._popen.stdin.close()
             os.close(self._ready)
+        return True
 
     def _tell(self, words: bytes) -> None:
         assert self._popen.stdin is not None

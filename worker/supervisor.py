@@ -94,7 +94,7 @@ class Supervisor:
         # Every process is started here: on Linux it ends with the thread that started it, and this one goes last.
         while not self._ending.is_set() or self._attempts:
             self._wake.clear()
-            self._attempts = [attempt for attempt in self._attempts if not attempt.over.is_set()]
+            self._attempts = [attempt for attempt in self._attempts if self._is_under_way(attempt)]
             try:
                 if not self._ending.is_set():
                     self._take_all_that_fit()
@@ -104,6 +104,15 @@ class Supervisor:
                 log.exception("The queue could not be looked at; it is tried again.")
             self._wake.wait(POLL_S)
         self._spares.close()
+
+    def _is_under_way(self, attempt: _Attempt) -> bool:
+        """Whether the attempt's devices are taken: also by a process that can't be ended, but the worker's end."""
+        if not attempt.over.is_set():
+            return True
+        if attempt.child.has_ended():
+            attempt.child.kill()  # lets go of what is left of it here
+            return False
+        return not self._ending.is_set()
 
     def _idle(self) -> list[HeldDevice]:
         """The devices on which no process of this worker is, whatever the database says."""

@@ -35,7 +35,7 @@ class Watch:
         notifier: told of its end.
         settings: of the worker.
         claim: of the attempt.
-        child: its process; whatever happens, it has ended when `until_the_end` returns.
+        child: its process; when `until_the_end` returns, it has ended, or was killed and is held by the kernel.
         ending: set when the worker is to end.
     """
 

@@ -6,17 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from backend.contract import Device, RunStatus
+from backend.contract import Device, RunStatus, TrainConfig
 from backend.db import migrate, runs, workers
 from backend.db.engine import Database
-from backend.db.lifecycle import HeldDevice
+from backend.db.lifecycle import Claim, HeldDevice
 from backend.db.models import Run, Worker
 from backend.notifier import RedisNotifier
 from backend.settings import Settings
 from tests.builders import add_run, cpu_slots
 from tests.service import until
 from worker import supervisor as supervisor_module
-from worker.supervisor import Supervisor
+from worker.process import SPARE, TrainerProcess
+from worker.spares import AT_ONCE
+from worker.supervisor import Supervisor, _Attempt
 
 
 class Host:
@@ -102,3 +104,17 @@ class TestTheSupervisor:
             run.config = {**run.config, "from_the_future": 1}
         host.work_until(lambda: host.runs([good])[0].attempt > 0)
         assert host.runs([bad])[0].status is RunStatus.FAILED
+
+    def test_gives_no_run_a_device_on_which_a_process_hangs(self, host: Host) -> None:
+        """What the kernel does not let end keeps its device, but does not keep the worker from its own end."""
+        child = TrainerProcess([SPARE, AT_ONCE], ())
+        (device,) = host.supervisor._idle()
+        claim = Claim(1, 1, 1, TrainConfig(), None, 0, (device,))
+        attempt = _Attempt(claim, child, threading.Event(), threading.Thread())
+        attempt.over.set()
+        assert host.supervisor._is_under_way(attempt)
+        host.ending.set()
+        assert not host.supervisor._is_under_way(attempt)
+        host.ending.clear()
+        child.kill()
+        assert not host.supervisor._is_under_way(attempt)
