@@ -86,7 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.lab = Lab(settings, database, notifier, submission, feed, access, SeriesCache())
     error_table.install(app)
-    api = APIRouter(prefix="/api", responses={422: {"model": ErrorAnswer}})
+    api = APIRouter(prefix="/api", responses={status: {"model": ErrorAnswer} for status in (422, 503, 507)})
     # compare_figures stands before figures, which answers for every name.
     compared = (comparisons, exports, views, compare_figures)
     for module in (

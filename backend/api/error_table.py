@@ -1,5 +1,6 @@
 """From errors to HTTP: the one place that knows both. Every answer that is no success has the same form."""
 
+import errno
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy import exc
 from starlette.exceptions import HTTPException
 
 from backend import errors
@@ -15,6 +17,7 @@ from backend.api.schemas.base import ErrorAnswer, FieldProblem, Problem
 from backend.api.schemas.launch import LaunchRequest
 from backend.api.trust import MAX_BODY_BYTES, SECURITY_HEADERS
 from backend.contract import TrainConfig
+from backend.db.engine import is_disk_full
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +33,7 @@ STATUS: Mapping[type[errors.LabError], tuple[int, str]] = {
     errors.AttemptSuperseded: (409, "changed_meanwhile"),
     errors.TooManyStreams: (429, "too_many_streams"),
 }
-RETRY_AFTER_S = 5  # when who found no place for a stream may ask again
+RETRY_AFTER_S = 5  # when who found no place for a stream, or no database, may ask again
 _SHOWN_LENGTH = 60
 _FIELD_NAMES = frozenset(TrainConfig.model_fields) | frozenset(LaunchRequest.model_fields)
 
@@ -73,6 +76,8 @@ def install(app: FastAPI) -> None:
             return problem(422, "invalid", "The request's body is not JSON that can be read; check it.")
         return problem(error.status_code, "http_error", str(error.detail))
 
+    _install_machine_errors(app)
+
     @app.exception_handler(Exception)
     def unexpected(_request: Request, error: Exception) -> JSONResponse:
         log.error("Unexpected error", exc_info=error)
@@ -82,12 +87,44 @@ def install(app: FastAPI) -> None:
         return answer
 
 
+def _install_machine_errors(app: FastAPI) -> None:
+    for kind in (exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
+        app.add_exception_handler(kind, _database_problem)
+    app.add_exception_handler(OSError, _no_room)
+
+
 def _lab_problem(error: errors.LabError) -> JSONResponse:
     status, code = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), (500, "internal"))
     answer = problem(status, code, str(error))
     if isinstance(error, errors.TooManyStreams):
         answer.headers["retry-after"] = str(RETRY_AFTER_S)
     return answer
+
+
+async def _database_problem(request: Request, error: Exception) -> JSONResponse:
+    if is_disk_full(error):
+        return await _no_room(request, OSError(errno.ENOSPC, str(error)))
+    log.warning("The database did not do its work: %s", error)
+    answer = problem(
+        503,
+        "database_away",
+        "The database does not answer, or is busy for too long: nothing was changed, and what trains goes on. "
+        f"Try again in {RETRY_AFTER_S} s; /api/health/ready and the service's log say more.",
+    )
+    answer.headers["retry-after"] = str(RETRY_AFTER_S)
+    return answer
+
+
+async def _no_room(_request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        raise error
+    log.error("The disk is full: %s", error)
+    return problem(
+        507,
+        "disk_full",
+        "The disk on which the database or the data folder lies is full, so nothing was changed. "
+        "Make room there, by removing runs from the trash for good, for instance, and try again.",
+    )
 
 
 def _is_from_address_bar(request: Request) -> bool:

@@ -1,10 +1,12 @@
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from backend.db import sqlite
@@ -12,6 +14,8 @@ from backend.db.turn import WritersTurn
 
 # Text stays readable in the column, so that a search in it finds what was written.
 _to_json = partial(json.dumps, ensure_ascii=False, allow_nan=False)
+
+_POSTGRES_DISK_FULL = "53100"  # SQLSTATE
 
 # A host that is cut off sends no farewell. Both sides then give up within seconds: here, so that who trains learns in
 # time that its lease can't be renewed; on the server, so that a lock goes with whoever held it.
@@ -90,6 +94,14 @@ class Database:
         self._writer.dispose()
         if self._turn is not None:
             self._turn.close()
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether a database's error says that the disk under it is full."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, sqlite3.OperationalError):
+        return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return getattr(cause, "sqlstate", None) == _POSTGRES_DISK_FULL
 
 
 def build_engine(url: str, *, reads_only: bool = False, connections: int | None = None) -> Engine:
