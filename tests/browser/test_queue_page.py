@@ -1,5 +1,9 @@
 """The queue in a browser: put in order, and a worker that drains."""
 
+from datetime import timedelta
+
+from backend.db import clock, workers
+from backend.db.engine import Database
 from tests.chromium import Chromium
 from tests.service import TINY, until
 
@@ -38,3 +42,32 @@ class TestTheQueuePage:
         service.client.post(
             "/api/runs/bulk", json={"ids": [*waiting, *busy], "action": "force_stop"}
         ).raise_for_status()
+
+    def test_says_why_a_worker_rests_and_lets_it_go_on(self, chromium: Chromium) -> None:
+        """A worker that rests shows its reason as text, and takes runs again by a button."""
+        service = chromium.service
+        database = Database(f"sqlite:///{service.folder / 'lab.sqlite3'}")
+        with database.write() as session:
+            worker = workers.recent(session)[0]
+            worker.rests_until = clock.now(session) + timedelta(minutes=3)
+            worker.rest_reason = "It takes no run for 180 s: <b>no driver</b>"
+        database.close()
+        page = chromium.page("/queue")
+        card = page.get_by_test_id("worker").first
+        card.get_by_text("resting").wait_for()
+        assert "It takes no run for 180 s: <b>no driver</b>" in card.get_by_test_id("worker-why").inner_text()
+        card.get_by_role("button", name="Take runs").click()
+        card.get_by_text("alive").wait_for()
+        assert card.get_by_test_id("worker-why").count() == 0
+
+    def test_shows_the_services_warnings(self, chromium: Chromium) -> None:
+        """What is not as it should be, such as a SQLite that needs care, is said at the head of the page."""
+        sentence = "SQLite 3.40.1 can lose a commit & <i>more</i>"
+        health = chromium.service.client.get("/api/health/ready").json()
+        page = chromium.page("/queue")
+        warnings = page.locator(".service-warnings li")
+        page.get_by_test_id("worker").first.wait_for()
+        until(lambda: warnings.all_inner_texts() == health["warnings"], 10)
+        page.route("**/api/health/ready", lambda route: route.fulfill(json=health | {"warnings": [sentence]}))
+        page.reload()
+        until(lambda: warnings.all_inner_texts() == [sentence], 10)

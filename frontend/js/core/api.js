@@ -45,6 +45,7 @@ export const api = {
   schema: (signal) => get("/schema", {}, signal),
   datasets: (signal) => get("/datasets", {}, signal),
   download: (name) => send("POST", `/datasets/${name}/download`),
+  health: (signal) => get("/health/ready", {}, signal),
   workers: (signal) => get("/workers", {}, signal),
   drain: (id) => send("POST", `/workers/${id}/drain`),
   undrain: (id) => send("POST", `/workers/${id}/undrain`),

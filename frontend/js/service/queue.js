@@ -18,7 +18,8 @@ const SOON = 5 // seconds
 export function queuePage({ root, signal }) {
   const workers = h("div", { class: "workers" }, h("div", { class: "card skeleton worker-skeleton" }))
   const queued = card("Queued", "queued", h("p", { class: "muted" }, "…"))
-  root.append(h("div", { class: "page-head" }, h("h1", {}, "Queue")), workers, queued)
+  const warnings = h("ul", { class: "service-warnings" })
+  root.append(h("div", { class: "page-head" }, h("h1", {}, "Queue")), warnings, workers, queued)
   const show = async () => {
     try {
       const [list, waiting] = await Promise.all([api.workers(signal), api.queue({ limit: MOST }, signal)])
@@ -32,10 +33,16 @@ export function queuePage({ root, signal }) {
       if (!isAbort(error)) workers.replaceChildren(problem(error.message, show))
     }
   }
+  // What does not change while the service runs is asked for once; without an answer the page does its work all the same.
+  api.health(signal).then((health) => warnings.replaceChildren(...health.warnings.map(warning)), () => {})
   const timer = setInterval(() => document.hidden || show(), EVERY)
   signal.addEventListener("abort", () => clearInterval(timer))
   show()
   return "Queue"
+}
+
+function warning(sentence) {
+  return h("li", { class: "problem" }, icon("warning"), h("p", {}, sentence))
 }
 
 /** Replaces the content: not while somebody types there, and the focus stays on the same button. */

@@ -1,6 +1,6 @@
 import { api } from "../core/api.js"
 import { h } from "../core/dom.js"
-import { ago, duration, plural } from "../core/format.js"
+import { ago, duration, plural, secondsBetween } from "../core/format.js"
 import { glyph } from "../ui/glyph.js"
 import { icon } from "../ui/icons.js"
 import { phaseText } from "../ui/state.js"
@@ -18,18 +18,28 @@ function workerCard(worker, runs, show) {
   const mark = h("span", { class: "state", "data-tone": tone }, icon(sign), word)
   const beat = h("span", { class: "muted" }, `last seen ${duration(worker.heartbeat_age_s)} ago`)
   const facts = h("p", { class: "muted small" }, `${plural(worker.threads_per_slot, "thread")} for each run, started `, ago(worker.started_at), h("br"), memoryText(worker))
+  const why = worker.state === "resting" && h("p", { class: "worker-why small", "data-testid": "worker-why" }, icon("warning", 14), h("span", {}, worker.state_sentence, ` Mend its cause and press "Take runs", or wait ${duration(restLeft(worker))}.`))
   const devices = worker.devices.map((device) => deviceLine(device, runs, worker))
   return h(
     "section",
     { class: "card worker", "data-testid": "worker" },
     h("div", { class: "card-head" }, h("h2", { class: "cut", title: worker.name }, worker.name), mark, beat, worker.alive && drainButton(worker, show)),
-    h("div", { class: "card-body" }, facts, h("ul", { class: "slots" }, devices)),
+    h("div", { class: "card-body" }, why, facts, h("ul", { class: "slots" }, devices)),
   )
 }
 
 function stateOf(worker) {
   if (!worker.alive) return ["gone", "bad", "cross"]
-  return worker.draining ? ["draining", "warn", "pause"] : ["alive", "good", "tick"]
+  return { resting: ["resting", "warn", "warning"], draining: ["draining", "warn", "pause"] }[worker.state] ?? ["alive", "good", "tick"]
+}
+
+function takesNone({ state }) {
+  return state === "draining" || state === "resting"
+}
+
+/** Seconds until a resting worker takes runs again, of which the answer has told. */
+function restLeft({ rests_until }) {
+  return Math.max(1, secondsBetween(new Date().toISOString(), rests_until))
 }
 
 function memoryText({ memory_bytes, children_bytes }) {
@@ -42,7 +52,7 @@ function deviceLine(device, runs, worker) {
   const memory = device.memory_bytes === null ? "" : `, ${size(device.memory_bytes)}`
   const name = device.kind === "gpu" ? `GPU ${device.number}` : `CPU slot ${device.number + 1}`
   const title = device.kind === "gpu" ? `${device.name}${memory}` : "A share of the processor"
-  const idle = !worker.alive ? "" : worker.draining ? "takes no run" : "free"
+  const idle = !worker.alive ? "" : takesNone(worker) ? "takes no run" : "free"
   const held = run
     ? [glyph(run), h("a", { class: "run-link cut", href: `/runs/${run.id}` }, run.name), h("span", { class: "muted nowrap" }, phaseText(run))]
     : [h("span", { class: "muted" }, idle)]
@@ -50,13 +60,13 @@ function deviceLine(device, runs, worker) {
 }
 
 function drainButton(worker, show) {
-  const verb = worker.draining ? "Take runs" : "Drain"
-  const title = worker.draining ? "It takes runs again." : "It finishes the runs that it has, and takes no more."
+  const verb = takesNone(worker) ? "Take runs" : "Drain"
+  const title = takesNone(worker) ? "It takes runs again." : "It finishes the runs that it has, and takes no more."
   const change = async () => {
     try {
-      if (worker.draining) await api.undrain(worker.id)
+      if (takesNone(worker)) await api.undrain(worker.id)
       else await api.drain(worker.id)
-      toast(worker.draining ? "The worker takes runs again." : "The worker finishes what it has, and takes no more.")
+      toast(takesNone(worker) ? "The worker takes runs again." : "The worker finishes what it has, and takes no more.")
     } catch (error) {
       toastError(error)
     }
