@@ -1,5 +1,6 @@
 from typing import Any
 
+import pytest
 from fastapi.testclient import TestClient
 
 from backend.contract import RunStatus
@@ -91,6 +92,45 @@ class TestWorkers:
         assert client.post(f"/api/workers/{worker}/drain").json()["draining"] is True
         assert client.post(f"/api/workers/{worker}/undrain").json()["draining"] is False
         assert client.post("/api/workers/4711/drain").status_code == 404
+
+    def test_say_why_they_take_no_run(self, client: TestClient, database: Database) -> None:
+        """A worker on which three attempts in a row were lost early rests, with a sentence, until a user ends that."""
+        worker = add_worker(database)
+        (told,) = client.get("/api/workers").json()
+        assert (told["state"], told["state_sentence"], told["rests_until"]) == ("alive", None, None)
+        run_id = add_run(database)
+        for _ in range(3):
+            with database.write() as session:
+                claim = lifecycle.claim(session, run_id, worker, 1, LEASE_S)
+                assert claim is not None
+                lifecycle.lose(session, run_id, claim.attempt, "Its process ended with exit code 1.")
+        (told,) = client.get("/api/workers").json()
+        assert (told["state"], told["alive"]) == ("resting", True)
+        assert "its last 3 attempts were lost before their first batch" in told["state_sentence"]
+        assert told["rests_until"] > told["heartbeat_at"]
+        assert client.post(f"/api/workers/{worker}/undrain").json()["state"] == "alive"
+        assert client.post(f"/api/workers/{worker}/drain").json()["state"] == "draining"
+
+
+class TestAnUnreadableConfiguration:
+    @pytest.mark.parametrize(
+        "damage", [{"from_the_future": 1}, {"device": "tpu"}, {"gpu_count": "two"}, {"network": "transformer"}]
+    )
+    def test_hides_no_page(self, client: TestClient, database: Database, damage: dict[str, object]) -> None:
+        """Lists, the queue and the run's own page show it as far as it can be read; to train it again is refused."""
+        add_worker(database)
+        bad, good = add_run(database, width=3), add_run(database)
+        with database.write() as session:
+            run = runs.load(session, bad)
+            run.config = run.config | damage
+        listed = client.get("/api/runs").json()["runs"]
+        assert {run["id"] for run in listed} == {bad, good}
+        assert [entry["run"]["id"] for entry in queue(client)] == [bad, good]
+        assert client.get(f"/api/runs/{bad}").json()["config"]["width"] == 3
+        client.post(f"/api/runs/{bad}/stop")
+        answer = client.post(f"/api/runs/{bad}/retry")
+        assert answer.status_code == 422
+        assert next(iter(damage)) in answer.json()["error"]["message"]
 
 
 class TestBulk:
