@@ -16,8 +16,11 @@ from backend.contract import (
     DatasetName,
     Deviation,
     ExampleReport,
+    GpuUse,
     JobKind,
     Measurements,
+    Phase,
+    Progress,
     TrainConfig,
 )
 from backend.db import dataset_jobs, epochs, launches, lifecycle, measurements, runs, workers
@@ -123,6 +126,11 @@ def traces(found: Locator) -> list[dict[str, Any]]:
     return drawn
 
 
+def drawn_line(found: Locator) -> list[float | None]:
+    """The values of the line of means that a card has drawn."""
+    return next(trace["y"] for trace in traces(found) if "measure" in trace)
+
+
 class TestTheGradients:
     def test_show_what_failed_where_in_cells_words_and_numbers(
         self, chromium: Chromium, run: tuple[int, Claim]
@@ -190,6 +198,48 @@ class TestTheGradients:
         assert page.locator("[data-figure=audit], [data-figure=robustness]").count() == 0
         with database.write() as session:
             lifecycle.finish(session, run_id, claim.attempt)
+
+
+class TestTheSystem:
+    def test_shows_what_a_run_takes_while_it_trains(self, chromium: Chromium, database: Database) -> None:
+        """Two attempts are two lines with a band between; a GPU has charts; new points and peaks come by themselves."""
+        run_id, claim = held_run(database)
+        gpu = GpuUse(0, 0.5, 0.75, 3 * 10**9)
+        uses = [builders.system_use(5.0, gpu), builders.system_use(5.0, gpu, memory_bytes=550 * 10**6)]
+        builders.use_system(database, run_id, claim.attempt, *uses)
+        with database.write() as session:
+            lifecycle.give_back(session, run_id, claim.attempt, "It was lost.", blameless=True)
+            worker = workers.register(session, f"second worker of {run_id}", "host", builders.cpu_slots(1), 1)
+            session.flush()
+            again = lifecycle.claim(session, run_id, worker, 1, LONG_S)
+            assert again is not None
+            lifecycle.mark_running(session, run_id, again.attempt, {"tensorflow": "0"})
+        builders.use_system(database, run_id, again.attempt, uses[0])
+
+        page = chromium.page(f"/runs/{run_id}")
+        expect(page.get_by_test_id("number-memory")).to_have_text("700", timeout=SLOW_MS)
+        section = page.get_by_test_id("section-system")
+        cards = {name: section.get_by_label(f"{name}, chart", exact=True) for name in ("CPU", "Memory", "GPU")}
+        for found in cards.values():
+            found.scroll_into_view_if_needed()
+            expect(found).to_have_attribute("data-drawn", re.compile(r"\d+"), timeout=SLOW_MS)
+        assert drawn_line(cards["Memory"]) == [500, 550, None, 500, 500, 500]
+        assert drawn_line(cards["GPU"]) == [50, 50, None, 50, 50, 50]
+        assert cards["CPU"].locator(".shapelayer path").count() == 1
+        cards["CPU"].get_by_role("button", name="CPU, as a table").press("Enter")
+        expect(cards["CPU"].locator("tbody tr")).to_have_count(3)
+
+        builders.use_system(database, run_id, again.attempt, uses[0], uses[1], peak=900 * 10**6)
+
+        def has_grown() -> bool:
+            with database.write() as session:
+                runs.set_progress(session, run_id, again.attempt, Progress(Phase.TRAINING, 0, 1, 9))
+            return drawn_line(cards["Memory"]) == [500, 550, None, 500, 550]
+
+        until(has_grown)
+        expect(page.get_by_test_id("number-memory")).to_have_text("900")
+        with database.write() as session:
+            lifecycle.finish(session, run_id, again.attempt)
 
 
 class TestTheAttacks:

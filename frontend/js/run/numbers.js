@@ -5,10 +5,11 @@ import { isLive, isOpen } from "../ui/state.js"
 /** The figures that one looks for first. Every place is there from the start, so that nothing moves. */
 export class RunNumbers {
   #values = new Map()
+  #peak = 0
   element = h("dl", { class: "numbers" })
 
   constructor(run) {
-    for (const [key, word] of [["epoch", "epochs done"], ["test", "test accuracy, %"], ["best", "best test, %"], ["train", "train accuracy, %"], ["cost", "test cost, nats"], ["speed", "images a second"], ["time", "run time"]]) {
+    for (const [key, word] of [["epoch", "epochs done"], ["test", "test accuracy, %"], ["best", "best test, %"], ["train", "train accuracy, %"], ["cost", "test cost, nats"], ["speed", "images a second"], ["time", "run time"], ["memory", "peak memory, MB"]]) {
       const value = h("dd", { "data-testid": `number-${key}` }, "–")
       this.#values.set(key, value)
       this.element.append(h("div", {}, h("dt", {}, word), value))
@@ -27,6 +28,14 @@ export class RunNumbers {
     this.#set("cost", cost(latest?.test_cost))
     this.#set("speed", isLive(run) && progress?.images_per_second ? count(Math.round(progress.images_per_second)) : "–")
     this.#set("time", runTime(run))
+    if (run.peak_memory_bytes) this.setPeak(run.peak_memory_bytes)
+  }
+
+  /** The most memory that a process of the run has held: it is measured more often than the run is told anew. */
+  setPeak(size) {
+    if (size <= this.#peak) return
+    this.#peak = size
+    this.#set("memory", count(Math.round(size / 1e6)))
   }
 
   #set(key, text) {

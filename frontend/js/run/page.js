@@ -16,6 +16,7 @@ import { notesCard } from "./notes.js"
 import { RunNumbers } from "./numbers.js"
 import { RobustnessSection } from "./robustness.js"
 import { section } from "./section.js"
+import { SystemSection } from "./system.js"
 
 /** One run: what it does, its curves, what was measured, what it was asked and what happened to it. */
 export function runPage({ root, match, signal }) {
@@ -46,8 +47,9 @@ async function load(root, id, signal) {
   if (!known) for (const chart of charts) chart.show([run])
   const gradients = new GradientsSection(run, signal)
   const measured = [gradients, new RobustnessSection(run, signal), new ExamplesSection(run, signal)]
+  const system = new SystemSection(run, signal, (peak) => numbers.setPeak(peak))
   const about = new About(run, signal)
-  const sections = [...measured.map(({ element }) => element), imagesSection(run, signal), about.element]
+  const sections = [...measured.map(({ element }) => element), imagesSection(run, signal), system.element, about.element]
   root.append(...sections)
   nav.append(contents(sections, signal))
   const update = () => {
@@ -55,6 +57,7 @@ async function load(root, id, signal) {
     head.update(current)
     numbers.update(current)
     gradients.update(current)
+    system.update(current)
     document.title = `${current.name} · Backprop Lab`
   }
   update()
