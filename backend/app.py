@@ -23,6 +23,7 @@ from backend.api import (
     service,
     steering,
     stream,
+    system,
     views,
 )
 from backend.api.compression import StreamCompression
@@ -90,7 +91,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     # compare_figures stands before figures, which answers for every name.
     compared = (comparisons, exports, views, compare_figures)
     for module in (
-        *(runs, steering, queue, results, measurements, *compared, figures, stream, catalog, datasets, service),
+        *(runs, steering, queue, results, measurements, system, *compared, figures, stream, catalog, datasets, service),
     ):
         api.include_router(module.router)
     app.include_router(api)

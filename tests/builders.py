@@ -10,13 +10,17 @@ from backend.contract import (
     Device,
     EpochReport,
     ExampleReport,
+    GpuUse,
     LayerMeasurement,
     Measurements,
+    SystemUse,
     TrainConfig,
 )
 from backend.db import launches, lifecycle, runs, workers
 from backend.db.engine import Database
 from backend.db.lifecycle import Claim
+from backend.db.system_use import MeasuredUse
+from backend.db.system_use import store as store_use
 from backend.db.workers import DeviceOffer
 
 LEASE_S = 15.0
@@ -136,3 +140,23 @@ def measurements(epochs_done: int, *layers: LayerMeasurement, **changes: Any) ->
         "example_epsilon": 8.0,
     }
     return Measurements(epochs_done=epochs_done, **(fields | changes))
+
+
+def system_use(seconds: float = 5.0, *gpus: GpuUse, **changes: Any) -> SystemUse:
+    """What half a core and 500 MB are, unless changed."""
+    numbers: dict[str, Any] = {
+        "cpu_cores": 0.5,
+        "cpu_cores_max": 0.75,
+        "memory_bytes": 500 * 10**6,
+        "memory_max_bytes": 600 * 10**6,
+        "host_free_bytes": 8 * 10**9,
+    }
+    return SystemUse(seconds=seconds, gpus=gpus, **(numbers | changes))
+
+
+def use_system(database: Database, run_id: int, attempt: int, *uses: SystemUse, peak: int = 700 * 10**6) -> bool:
+    """Store points of an attempt that follow on each other until now; whether they were taken."""
+    ages = [sum(use.seconds for use in uses[place:]) for place in range(len(uses))]
+    points = [MeasuredUse(place, age, use) for place, (age, use) in enumerate(zip(ages, uses, strict=True))]
+    with database.write() as session:
+        return store_use(session, run_id, attempt, points, peak)

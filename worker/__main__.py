@@ -20,6 +20,7 @@ from worker.calibration import Calibrator
 from worker.dataset_jobs import DatasetJobs
 from worker.heartbeat import Heartbeat
 from worker.supervisor import Supervisor
+from worker.usage import UsageMonitor
 
 
 def main() -> None:
@@ -39,11 +40,13 @@ def main() -> None:
     notifier = RedisNotifier(settings.redis_url)
     supervisor = Supervisor(database, notifier, settings, worker_id, held, threads, ending)
     heartbeat = Heartbeat(database, worker_id, supervisor.pids, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    usage = UsageMonitor(database, supervisor.trainers, has_gpus=any(one.kind is Device.GPU for one in held))
     app = celery_app.build(settings.redis_url)
     tasks.register(app, supervisor)
     dataset_jobs = DatasetJobs(database, notifier, settings)
     heartbeat.start()
     supervisor.start()
+    usage.start()
     dataset_jobs.start()
     calibrator = Calibrator(database, host, threads, [one.number for one in held if one.kind is Device.GPU])
     if settings.calibrate:
@@ -66,6 +69,7 @@ def main() -> None:
             calibrator.stop()
         dataset_jobs.stop()
         supervisor.join()
+        usage.stop()
         heartbeat.stop()
         database.close()
 

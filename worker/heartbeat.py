@@ -2,8 +2,8 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
+import psutil
 from sqlalchemy.exc import SQLAlchemyError
 
 from backend.db import workers
@@ -65,9 +65,8 @@ class Heartbeat:
 
 
 def resident_bytes(pid: int) -> int | None:
-    """The memory that a process holds; None where it is gone, or the system has no /proc."""
+    """The memory that a process holds; None where it is gone."""
     try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except OSError:
+        return psutil.Process(pid).memory_info().rss
+    except psutil.Error:
         return None
-    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -14,6 +14,7 @@ from backend.notifier import Notifier
 from backend.settings import Settings
 from worker.process import TrainerProcess
 from worker.spares import Spares
+from worker.usage import Trainer
 from worker.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -89,6 +90,14 @@ class Supervisor:
     def pids(self) -> list[int]:
         """Numbers of the processes that train or wait to do so."""
         return [attempt.child.pid for attempt in list(self._attempts)] + self._spares.pids()
+
+    def trainers(self) -> list[Trainer]:
+        """The processes that train now."""
+        return [
+            Trainer(attempt.claim.run_id, attempt.claim.attempt, attempt.child.pid, attempt.child.gpus)
+            for attempt in list(self._attempts)
+            if not attempt.over.is_set()
+        ]
 
     def _supervise(self) -> None:
         # Every process is started here: on Linux it ends with the thread that started it, and this one goes last.

@@ -11,6 +11,7 @@ from backend.analysis.points import Point, at_epoch, best, last, reached
 from backend.analysis.reduction import reduced
 from backend.analysis.smoothing import Smoothing, parse_smoothing, smooth
 from backend.analysis.summary import Band, Statistic, Summary, align, summarize
+from backend.analysis.usage import thinned
 from backend.analysis.verdict import Verdict, verdict
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "reduced",
     "smooth",
     "summarize",
+    "thinned",
     "used_config",
     "verdict",
     "x_title",

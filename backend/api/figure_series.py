@@ -4,16 +4,19 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
+from backend.analysis import thinned
 from backend.api.schemas.datasets import Histograms
 from backend.api.stored import config_of
 from backend.contract import Attack, AuditVerdict, Deviation, LayerMeasurement
 from backend.contract.audit import expected_quirks
 from backend.contract.config import EXACT_PIXEL_VALUE, PIXEL_VALUE
-from backend.db import attack_results, layer_stats, runs
+from backend.db import attack_results, layer_stats, runs, system_use
 from backend.db.side_models import LayerStat
 
 if TYPE_CHECKING:
-    from frontend.charts import AttackSeries, AuditSeries, Histogram
+    from frontend.charts import AttackSeries, AuditSeries, Histogram, SystemSeries
+
+MOST_POINTS = 600  # of a chart of use over time: more than it has pixels for
 
 
 def audits(session: Session, run_id: int) -> "AuditSeries":
@@ -58,6 +61,22 @@ def attacks(session: Session, run_id: int) -> "AttackSeries":
             )
             for row in rows
         ],
+    )
+
+
+def system(session: Session, run_id: int) -> "SystemSeries":
+    """What a run took of its machine, as many points as a chart can show. Raises RunNotFound."""
+    from frontend.charts import SystemSeries  # noqa: PLC0415
+
+    run, points = runs.load(session, run_id), system_use.of_run(session, run_id)
+    config = TrainConfig.model_validate(run.config)
+    return SystemSeries(
+        run_id=run.id,
+        backprop=config.backprop,
+        palette_index=run.palette_index,
+        threads=run.threads or 1,
+        peak_memory_bytes=run.peak_memory_bytes,
+        points=thinned(points, MOST_POINTS),
     )
 
 

@@ -26,6 +26,8 @@ LayerMeasure = Literal[
     "gradient_norm", "weight_norm", "update_ratio", "vmax_active", "own_error", "own_cosine", "own_norm_ratio"
 ]
 
+SystemMeasure = Literal["cpu", "memory", "host_free", "gpu", "gpu_memory"]
+
 
 @router.get("/audit", response_model=dict[str, Any])
 def get_audit_figure(run: FigureRun, database: DatabaseDep, theme: Theme = "light") -> Response:
@@ -87,6 +89,18 @@ def get_robustness_epochs_figure(
     with database.read() as session:
         seq, series = events.last_seq(session), figure_series.attacks(session, run)
     return _answer(robustness_epochs_figure(series, attack=attack, theme=theme), seq)
+
+
+@router.get("/system", response_model=dict[str, Any])
+def get_system_figure(
+    run: FigureRun, database: DatabaseDep, measure: SystemMeasure = "cpu", theme: Theme = "light"
+) -> Response:
+    """What a run took of its machine over time: processor, memory, GPUs."""
+    from frontend.charts import system_figure  # noqa: PLC0415
+
+    with database.read() as session:
+        seq, series = events.last_seq(session), figure_series.system(session, run)
+    return _answer(system_figure(series, measure=measure, theme=theme), seq)
 
 
 @router.get("/histogram", response_model=dict[str, Any], responses=datasets.PENDING)

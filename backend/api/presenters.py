@@ -31,6 +31,7 @@ from backend.contract import (
     RunAudit,
     RunStatus,
 )
+from backend.contract.work import measurings_due
 from backend.db import epochs
 from backend.db.models import Checkpoint, Epoch, Run
 from backend.db.runs import Moved
@@ -117,6 +118,7 @@ def _summary_fields(run: Run, queue: QueueView) -> dict[str, object]:
         "finished_at": run.finished_at,
         "deleted_at": run.deleted_at,
         "disk_bytes": run.disk_bytes,
+        "peak_memory_bytes": run.peak_memory_bytes,
         "has_notes": bool(run.notes),
     }
 
@@ -166,6 +168,9 @@ def progress_info(run: Run | Moved) -> ProgressInfo | None:
     part = parts.get(phase, 0.0)
     epochs_left = epochs_wanted - progress["epoch"] - part
     epoch_seconds = run.epoch_seconds or _epoch_seconds(run.config, progress["images_per_second"])
+    seconds_left = None
+    if epoch_seconds is not None:
+        seconds_left = max(0.0, epochs_left * epoch_seconds) + _measuring_left(run)
     return ProgressInfo(
         run_id=run.id,
         phase=phase,
@@ -175,9 +180,28 @@ def progress_info(run: Run | Moved) -> ProgressInfo | None:
         images_per_second=progress["images_per_second"],
         note=progress["note"],
         fraction=1 - epochs_left / epochs_wanted,
-        seconds_left=None if epoch_seconds is None else max(0.0, epochs_left * epoch_seconds),
+        seconds_left=seconds_left,
         at=run.progress_at,
     )
+
+
+def _measuring_left(run: Run | Moved) -> float:
+    """Seconds that measuring on the side is still going to take, by what it took the last time."""
+    progress, config, known = run.progress or {}, run.config, run.measuring_seconds or {}
+    if not known:
+        return 0.0
+
+    def after(epochs_done: int) -> float:
+        due = measurings_due(
+            config.get("audit_every", 0), config.get("robustness_every", 0), config["epochs"], epochs_done
+        )
+        return sum(count * float(known.get(name, known.get("both", 0.0))) for name, count in due)
+
+    epoch, left = progress["epoch"], after(progress["epoch"])
+    if not progress.get("trained", False):
+        return left
+    done: float = progress["batch"] / max(1, progress["batches"])  # of what is measured now
+    return left - done * (left - after(epoch + 1))
 
 
 def progress_columns(moved: Sequence[Moved]) -> ProgressColumns:

@@ -17,7 +17,7 @@ from backend.errors import BadRequest, NotFound
 router = APIRouter(prefix="/runs", tags=["runs"])
 
 LOG_TAIL_BYTES = 64 * 1024
-COLUMN_NAMES = (*METRIC_NAMES, "dilation_lambda")
+COLUMN_NAMES = (*METRIC_NAMES, "dilation_lambda", "measuring_seconds")
 
 
 @router.get("/{run_id}/metrics", responses=MISSING)

@@ -24,6 +24,7 @@ from backend.contract.reports import (
     Report,
     Stopped,
 )
+from backend.contract.usage import GpuUse, SystemUse, UsePoint
 
 __all__ = [
     "ALLOWED_STEPS",
@@ -51,6 +52,7 @@ __all__ = [
     "Device",
     "EpochReport",
     "ExampleReport",
+    "GpuUse",
     "JobKind",
     "JobState",
     "LayerMeasurement",
@@ -68,5 +70,7 @@ __all__ = [
     "RunAudit",
     "RunStatus",
     "Stopped",
+    "SystemUse",
     "TrainConfig",
+    "UsePoint",
 ]

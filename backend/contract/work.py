@@ -1,4 +1,7 @@
-"""How much there is to compute: multiply-adds of a configuration, without TensorFlow."""
+"""How much there is to compute, without TensorFlow: multiply-adds of a configuration, and what is measured beside."""
+
+import math
+from collections.abc import Iterator
 
 from backend.contract.config import Network, TrainConfig
 from backend.contract.datasets import DATASETS
@@ -26,3 +29,30 @@ def epoch_multiply_adds(config: TrainConfig) -> int:
     training = FORWARD + BACKWARD + (FORWARD + BACKWARD_TO_INPUT if config.epsilon > 0 else 0)
     images = training * (config.train_images or spec.train_images) + FORWARD * (config.test_images or spec.test_images)
     return images * forward_multiply_adds(config)
+
+
+def due_name(*, audit: bool, robustness: bool) -> str:
+    """What is measured together, in a word: each kind takes a time of its own."""
+    return "both" if audit and robustness else "audit" if audit else "robustness"
+
+
+def measurings_due(audit_every: int, robustness_every: int, epochs: int, epochs_done: int) -> Iterator[tuple[str, int]]:
+    """What a run measures after more than so many epochs, by `due_name`, and how often; its last state is among that.
+
+    Args:
+        audit_every: epochs; 0: never.
+        robustness_every: epochs; 0: never.
+        epochs: of the run.
+        epochs_done: what was measured after these, or before, does not count.
+    """
+    if not (audit_every or robustness_every) or epochs_done >= epochs:
+        return
+
+    def multiples(every: int) -> int:  # before the last epoch
+        return (epochs - 1) // every - epochs_done // every if every else 0
+
+    both = multiples(math.lcm(audit_every, robustness_every))  # none where one of them is 0
+    yield due_name(audit=True, robustness=False), multiples(audit_every) - both
+    yield due_name(audit=False, robustness=True), multiples(robustness_every) - both
+    yield due_name(audit=True, robustness=True), both
+    yield due_name(audit=bool(audit_every), robustness=bool(robustness_every)), 1

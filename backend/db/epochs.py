@@ -44,6 +44,7 @@ def append(session: Session, run_id: int, attempt: int, report: EpochReport) -> 
             attempt=attempt,
             epoch_seconds=report.epoch_seconds,
             images_per_second=report.images_per_second,
+            measuring_seconds=report.measured and report.measured.seconds,
             state_hash=report.state_hash,
             non_finite=non_finite,
             recorded_at=clock.now(session),

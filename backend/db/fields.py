@@ -123,6 +123,13 @@ _OWN_FIELDS = [
     ),
     RunField("epoch_seconds", Kind.DURATION, Run.epoch_seconds.expression, "Of the last epoch.", may_be_none=True),
     RunField("disk", Kind.BYTES, Run.disk_bytes.expression, "What its files take on the disk."),
+    RunField(
+        "peak_memory",
+        Kind.BYTES,
+        Run.peak_memory_bytes.expression,
+        "The most that a process of it has held.",
+        may_be_none=True,
+    ),
     RunField("quirk", Kind.LIST, cast(Run.config["quirks"], Text), "The article's quirks that it has."),
 ]
 

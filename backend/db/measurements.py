@@ -4,6 +4,7 @@ from sqlalchemy.orm import Session
 
 from backend.contract import AuditVerdict, Measurements, RunAudit, TrainConfig
 from backend.contract.audit import expected_quirks, failure_sentence, run_audit
+from backend.contract.work import due_name
 from backend.db import artifacts, attack_results, clock, events, layer_stats
 from backend.db.layer_stats import finite
 from backend.db.lifecycle import held
@@ -19,6 +20,8 @@ def add(session: Session, run_id: int, attempt: int, measured: Measurements) -> 
         AttemptSuperseded: the attempt no longer holds the run.
     """
     run = held(session, run_id, attempt)
+    due = due_name(audit=bool(measured.layers), robustness=bool(measured.attacks))
+    run.measuring_seconds = {**(run.measuring_seconds or {}), due: measured.seconds}
     audited = layer_stats.add(session, run_id, measured.epochs_done, measured.layers)
     attacked = attack_results.add(session, run_id, measured.epochs_done, measured.attacks, measured.attacked_images)
     followed = artifacts.add_examples(

@@ -189,6 +189,8 @@ class Run(Base):
     progress: Mapped[dict[str, Any] | None]
     progress_at: Mapped[datetime | None]
     disk_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")  # of its folder, when last seen
+    peak_memory_bytes: Mapped[int | None] = mapped_column(BigInteger)  # resident, the most of any of its processes
+    measuring_seconds: Mapped[dict[str, Any] | None]  # by what was due together: what measuring it took, the last time
 
     created_at: Mapped[datetime]
     queued_at: Mapped[datetime | None]
@@ -212,6 +214,7 @@ class Epoch(Base):
     test_cost: Mapped[float | None]
     epoch_seconds: Mapped[float]
     images_per_second: Mapped[float]
+    measuring_seconds: Mapped[float | None]  # after it, beside epoch_seconds; None: nothing was measured then
     dilation_lambda: Mapped[float | None]
     state_hash: Mapped[str | None] = mapped_column(String(64))  # SHA-256 of weights and optimizer state after it
     non_finite: Mapped[dict[str, str]]  # the metrics that were infinite or not a number, and which of them

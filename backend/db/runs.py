@@ -13,7 +13,7 @@ from backend.contract import LIVE_STATUSES, Backprop, Progress, RunStatus, Train
 from backend.db import clock, events, rests
 from backend.db.models import Checkpoint, Epoch, Launch, Run, RunEvent
 from backend.db.orders import Order
-from backend.db.side_models import Artifact, AttackOutcome, LayerStat
+from backend.db.side_models import Artifact, AttackOutcome, LayerStat, SystemPoint
 from backend.errors import AttemptSuperseded, RunNotFound, StepNotAllowed
 
 
@@ -178,11 +178,12 @@ class Moved(NamedTuple):
     progress: dict[str, Any]
     progress_at: datetime
     epoch_seconds: float | None
+    measuring_seconds: dict[str, Any] | None
 
 
 def progressed_since(session: Session, since: datetime) -> list[Moved]:
     """Live runs whose progress is newer than a time, oldest progress first."""
-    columns = (Run.id, Run.config, Run.progress, Run.progress_at, Run.epoch_seconds)
+    columns = (Run.id, Run.config, Run.progress, Run.progress_at, Run.epoch_seconds, Run.measuring_seconds)
     live = select(*columns).where(Run.status.in_(LIVE_STATUSES), Run.progress_at > since, Run.progress.is_not(None))
     return [Moved(*row) for row in session.execute(live.order_by(Run.progress_at))]
 
@@ -225,7 +226,7 @@ def remove(session: Session, run_id: int) -> None:
         raise StepNotAllowed(f"Run {run_id} can't be removed: run {children[0]} came from it. Remove that one first.")
     events.add(session, run, events.REMOVED, clock.now(session))
     session.flush()
-    for table in (Epoch, Checkpoint, LayerStat, AttackOutcome, Artifact):
+    for table in (Epoch, Checkpoint, LayerStat, AttackOutcome, Artifact, SystemPoint):
         session.execute(delete(table).where(table.run_id == run_id))
     session.delete(run)
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Integer, LargeBinary, String, Text
+from sqlalchemy import BigInteger, ForeignKey, Integer, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.models import Base
@@ -55,6 +55,24 @@ class Artifact(Base):
     kind: Mapped[str] = mapped_column(String(32), primary_key=True)
     epochs_done: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class SystemPoint(Base):
+    """What an attempt took of its machine over some seconds. The newest one of an attempt still grows."""
+
+    __tablename__ = "system_point"
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)  # a lost one leaves a hole
+    started_at: Mapped[datetime]
+    seconds: Mapped[float]
+    cpu_cores: Mapped[float]
+    cpu_cores_max: Mapped[float]
+    memory_bytes: Mapped[int] = mapped_column(BigInteger)
+    memory_max_bytes: Mapped[int] = mapped_column(BigInteger)
+    host_free_bytes: Mapped[int] = mapped_column(BigInteger)
+    gpus: Mapped[dict[str, Any]]  # by number: busy, busy_max and memory_bytes of a `GpuUse`
 
 
 class DatasetJob(Base):

@@ -24,16 +24,19 @@ from frontend.charts.histograms import Histogram, histogram_figure
 from frontend.charts.layers import LAYER_MEASURES, layer_figure
 from frontend.charts.look import Theme
 from frontend.charts.robustness import AttackEntry, AttackSeries, robustness_epochs_figure, robustness_figure
+from frontend.charts.system import SYSTEM_MEASURES, SystemSeries, system_figure
 
 __all__ = [
     "FIGURES",
     "LAYER_MEASURES",
+    "SYSTEM_MEASURES",
     "AttackEntry",
     "AttackSeries",
     "AuditEntry",
     "AuditSeries",
     "Histogram",
     "RunSeries",
+    "SystemSeries",
     "Theme",
     "accuracy_figure",
     "audit_figure",
@@ -43,6 +46,7 @@ __all__ = [
     "layer_figure",
     "robustness_epochs_figure",
     "robustness_figure",
+    "system_figure",
 ]
 
 FIGURES: Mapping[str, Callable[..., go.Figure]] = MappingProxyType({"accuracy": accuracy_figure, "cost": cost_figure})

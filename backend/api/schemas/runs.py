@@ -106,6 +106,9 @@ class RunSummary(Answer):
     finished_at: datetime | None
     deleted_at: datetime | None
     disk_bytes: int = Field(description="What its files took on the disk when that was last looked at.")
+    peak_memory_bytes: int | None = Field(
+        description="The most memory that any of its processes has held so far; null: not measured."
+    )
     has_notes: bool = Field(description="Whether something was written down about it.")
 
 
