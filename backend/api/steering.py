@@ -13,6 +13,7 @@ from backend.api.parameters import FORBIDDEN, MISSING, RunId, summaries
 from backend.api.schemas.base import MAX_TAGS
 from backend.api.schemas.runs import RunSummary
 from backend.api.schemas.steering import BranchRequest, BulkAnswer, BulkRefusal, BulkRequest, CloneRequest, RetryRequest
+from backend.contract import FINAL_STATUSES
 from backend.db import runs, waiting
 from backend.db.models import Run
 from backend.dependencies import Lab, LabDep
@@ -121,6 +122,9 @@ def _change(session: Session, run_id: int, body: BulkRequest) -> Run:
     if body.action in ("tag", "untag"):
         return runs.tag(session, run_id, body.tags, on=body.action == "tag", most=MAX_TAGS)
     if body.priority is not None:
+        run = runs.load(session, run_id)
+        if run.status in FINAL_STATUSES:
+            raise StepNotAllowed(f"Run {run_id} is {run.status}; a priority only tells when a run begins that waits.")
         return waiting.set_priority(session, run_id, body.priority)
     return runs.trash(session, run_id) if body.action == "delete" else runs.restore(session, run_id)
 

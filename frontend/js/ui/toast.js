@@ -5,8 +5,11 @@ const SHOWN_FOR = 10_000 // milliseconds; long enough to read and to undo
 
 let leave = () => {} // ends the toast that is shown
 
-/** Says what was done, with a way back where there is one; `gone` is called once that way is closed. */
-export function toast(message, { undo = null, bad = false, gone = null } = {}) {
+/**
+ * Says what was done, with a way back where there is one; `gone` is called once that way is closed.
+ * `more` is a word and what shows more of it: the toast stays.
+ */
+export function toast(message, { undo = null, bad = false, gone = null, more = null } = {}) {
   leave()
   let isOver = false
   const end = (after) => {
@@ -22,6 +25,7 @@ export function toast(message, { undo = null, bad = false, gone = null } = {}) {
     "div",
     { class: bad ? "toast toast-bad" : "toast", "data-testid": "toast" },
     h("p", { dir: "auto" }, message),
+    more && h("button", { type: "button", class: "button button-small", onclick: more[1] }, more[0]),
     undo && h("button", { type: "button", class: "button button-small", onclick: () => end(undo) }, "Undo"),
     h("button", { type: "button", class: "button button-quiet button-small button-square", "aria-label": "Close", onclick: close }, icon("close")),
   )
