@@ -15,7 +15,7 @@ ViewId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 @router.get("")
 def list_views(database: DatabaseDep) -> list[ViewInfo]:
-    """The named states of the compare page, by name."""
+    """The named states of the table of runs and of the compare page, by name."""
     with database.read() as session:
         return [_info(view) for view in views.all_by_name(session)]
 
@@ -42,6 +42,13 @@ def delete_view(view_id: ViewId, database: DatabaseDep) -> None:
 
 
 def _info(view: View) -> ViewInfo:
+    is_of_runs = view.state.startswith("/")
     return ViewInfo(
-        id=view.id, name=view.name, state=view.state, created_at=view.created_at, changed_at=view.changed_at
+        id=view.id,
+        name=view.name,
+        state=view.state,
+        page="runs" if is_of_runs else "compare",
+        address=view.state if is_of_runs else f"/compare?{view.state}",
+        created_at=view.created_at,
+        changed_at=view.changed_at,
     )

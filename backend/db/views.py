@@ -1,4 +1,4 @@
-"""Named states of the compare page."""
+"""Named states of the table of runs and of the compare page."""
 
 from collections.abc import Sequence
 

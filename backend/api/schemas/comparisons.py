@@ -1,7 +1,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from backend.analysis import GROUP_FIELDS, Band, Statistic, X
 from backend.api.schemas.base import Answer, CleanText
@@ -10,7 +10,8 @@ from backend.db.filters import MAX_FILTER_LENGTH
 
 MAX_RUNS = 100
 MAX_WIDTH = 8_000  # pixels
-RESULTS = ("epochs_done", *(f"{which}_{name}" for which in ("last", "best") for name in METRIC_NAMES), "seconds")
+COLUMNS = ("last", "best", "at")
+RESULTS = ("epochs_done", *(f"{which}_{name}" for which in COLUMNS for name in METRIC_NAMES), "seconds")
 QUANTITIES = (*TrainConfig.model_fields, *RESULTS)
 Metric = Literal["train_accuracy", "train_cost", "test_accuracy", "test_cost", "epoch_seconds", "images_per_second"]
 
@@ -49,8 +50,14 @@ class ViewQuery(BaseModel):
         0, ge=0, le=MAX_WIDTH, description="Pixels that a line has: it is reduced to them; 0: all points."
     )
     fields: str = Field(
-        "", max_length=500, description="Of scatter and pareto x and y, of parallel the axes: fields and results."
+        "",
+        max_length=500,
+        description="Of scatter and pareto x and y, of parallel the axes: fields and results (last_, best_, at_ …).",
     )
+    color: str = Field(
+        "", max_length=50, description="Field or result that colours the runs of these three; empty: their own colours."
+    )
+    points_log: str = Field("", max_length=5, description="Logarithmic axes of scatter and pareto: x, y or both.")
 
     @field_validator("group_by")
     @classmethod
@@ -67,15 +74,22 @@ class ViewQuery(BaseModel):
     def _references_are_known(cls, text: str) -> str:
         return _known(text, tuple(REFERENCES), "references")
 
-    @field_validator("log")
+    @field_validator("log", "points_log")
     @classmethod
-    def _axes_are_known(cls, text: str) -> str:
-        return _known(text, ("x", "y"), "log")
+    def _axes_are_known(cls, text: str, info: ValidationInfo) -> str:
+        return _known(text, ("x", "y"), str(info.field_name))
 
     @field_validator("fields")
     @classmethod
     def _quantities_are_known(cls, text: str) -> str:
         return _known(text, QUANTITIES, "fields")
+
+    @field_validator("color")
+    @classmethod
+    def _color_is_a_quantity(cls, text: str) -> str:
+        if text and text not in QUANTITIES:
+            raise ValueError(f"color is {text!r}; there are {', '.join(QUANTITIES)}")
+        return text
 
 
 def _known(text: str, words: tuple[str, ...], name: str) -> str:
@@ -193,13 +207,24 @@ class Comparison(Answer):
     verdict: VerdictInfo | None
 
 
+# A slash begins the address of the table, and of nothing else: what is kept leads to no other site.
+ViewState = Annotated[
+    str,
+    Field(
+        max_length=6000,
+        pattern=r"^(/\?[\x20-\x7e]*|[\x20-\x2e\x30-\x7e][\x20-\x7e]*)?$",
+        description="The query string of the compare page's address, or `/?` and that of the table of runs.",
+    ),
+]
+
+
 class ViewBody(BaseModel):
-    """A named state of the compare page."""
+    """A named state of the compare page or of the table of runs."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: Annotated[CleanText, Field(min_length=1, max_length=100)]
-    state: Annotated[str, Field(max_length=6000, pattern=r"^[\x20-\x7e]*$", description="The address's query string.")]
+    state: ViewState
 
 
 class ViewChange(BaseModel):
@@ -208,7 +233,7 @@ class ViewChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Annotated[CleanText, Field(min_length=1, max_length=100)] | None = None
-    state: Annotated[str, Field(max_length=6000, pattern=r"^[\x20-\x7e]*$")] | None = None
+    state: ViewState | None = None
 
 
 class ViewInfo(Answer):
@@ -217,5 +242,7 @@ class ViewInfo(Answer):
     id: int
     name: str
     state: str
+    page: Literal["runs", "compare"] = Field(description="Where it opens: the table of runs, or the compare page.")
+    address: str = Field(description="The page's address that shows it.")
     created_at: datetime
     changed_at: datetime

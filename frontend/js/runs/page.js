@@ -8,6 +8,7 @@ import { icon } from "../ui/icons.js"
 import { usePageKeys } from "../ui/keys.js"
 import { problem } from "../ui/problem.js"
 import { toastError } from "../ui/toast.js"
+import { viewsMenu } from "../ui/views.js"
 import { ChosenBar } from "./chosen.js"
 import { columnChooser } from "./chooser.js"
 import { DEFAULT_COLUMNS, columnOf } from "./columns.js"
@@ -57,9 +58,9 @@ class RunsPage {
     })
     this.#chosen = new ChosenBar(this.#table, this.#isTrash, () => this.load())
     this.#news = new News(this.#table, this.#source, () => (this.load(), window.scrollTo(0, 0)), signal)
-    const trash = this.#isTrash ? h("a", { class: "button button-quiet", href: "/" }, "Back to the runs") : h("a", { class: "button button-quiet", href: "/?deleted=true" }, icon("trash"), "Trash")
+    const trash = this.#isTrash ? h("a", { class: "button button-quiet", href: "/" }, "Back to the runs") : h("a", { class: "button button-quiet narrow-icon", href: "/?deleted=true", "aria-label": "Trash", title: "Trash" }, icon("trash"), h("span", {}, "Trash"))
     const chooser = columnChooser(() => this.#columns, (names) => this.#showColumns(names), signal)
-    const head = h("div", { class: "page-head runs-head" }, h("h1", {}, this.#isTrash ? "Trash" : "Runs"), this.#filter.element, this.#total, this.#news.element, h("span", { class: "header-space" }), chooser, trash)
+    const head = h("div", { class: "page-head runs-head" }, h("h1", {}, this.#isTrash ? "Trash" : "Runs"), this.#filter.element, this.#total, this.#news.element, h("span", { class: "header-space" }), viewsMenu(() => `/?${location.search.slice(1)}`, signal), chooser, trash)
     if (!this.#isTrash) root.append(new LiveStrip(signal, new Promise((resolve) => (this.#rowsAreThere = resolve))).element)
     root.append(head, this.#filter.problem, this.#body, this.#chosen.element)
     stream.onState(({ state }) => state === "live" && this.#hasFailed && this.load(), signal)

@@ -177,6 +177,29 @@ class TestFigures:
         good = record(database, "slow and good", [0.3, 0.9], seed=2)
         figure = get(client, f"figures/pareto?runs={quick},{slow},{good}")
         assert figure["data"][0]["meta"]["front"] == [quick, good]
+        answer = client.get(f"/api/figures/pareto?runs={quick},{good}&fields=backprop,last_test_accuracy")
+        assert answer.status_code == 422
+        assert "word" in answer.json()["error"]["message"]
+
+    def test_show_runs_by_any_result_in_any_colour(self, client: TestClient, pairs: list[int]) -> None:
+        """Results at an epoch are an axis too; runs take the colour of a value, and a key says which is which."""
+        runs = f"runs={','.join(map(str, pairs))}"
+        figure = get(
+            client, f"figures/scatter?{runs}&fields=seed,at_test_accuracy&epoch=1&color=backprop&points_log=x,y"
+        )
+        points, *key = figure["data"]
+        assert points["y"] == [50.0] * 6
+        assert [trace["name"] for trace in key] == ["dilated", "manual"]
+        assert points["marker"]["color"][0] == key[1]["marker"]["color"] != points["marker"]["color"][1]
+        assert figure["layout"]["yaxis"]["title"]["text"] == "test accuracy at epoch 1, %"
+        assert (figure["layout"]["yaxis"]["type"], figure["layout"]["meta"]["linear"]) == ("log", ["x"])
+        figure = get(client, f"figures/parallel?{runs}&fields=backprop,seed&color=last_test_accuracy")
+        colors = [trace["line"]["color"] for trace in figure["data"] if "run_id" in trace["meta"]]
+        bar = figure["data"][-1]["marker"]
+        assert (colors[0], colors[-1]) == (bar["colorscale"][0][1], bar["colorscale"][-1][1])
+        assert bar["cmax"] == pytest.approx(100 * (0.71 + 2 / 99))
+        for wrong in ("color=name", "points_log=z", "fields=width,sometimes_test_cost"):
+            assert client.get(f"/api/figures/scatter?{runs}&{wrong}").status_code == 422
 
     def test_show_names_as_text(self, client: TestClient, database: Database) -> None:
         """Markup in a name is letters in every figure."""
@@ -280,6 +303,15 @@ class TestViews:
         assert client.delete(f"/api/views/{view_id}").status_code == 204
         assert client.get("/api/views").json() == []
         assert client.patch(f"/api/views/{view_id}", json={"name": "x"}).status_code == 404
+
+    def test_open_where_they_belong(self, client: TestClient) -> None:
+        """A state that begins with `/?` is the table's, any other the compare page's; none leads to another site."""
+        kept = {"/?filter=width+%3D+32": "runs", "/?": "runs", "runs=1,2": "compare", "": "compare"}
+        for state, page in kept.items():
+            view = client.post("/api/views", json={"name": "x", "state": state}).json()
+            assert (view["page"], view["address"]) == (page, state if page == "runs" else f"/compare?{state}")
+        for state in ("//elsewhere", "/compare?runs=1", "/"):
+            assert client.post("/api/views", json={"name": "x", "state": state}).status_code == 422
 
     @pytest.mark.parametrize("body", [{}, {"name": "", "state": ""}, {"name": "x", "state": "\n"}, {"name": "x" * 101}])
     def test_have_a_name_and_a_state(self, client: TestClient, body: dict[str, str]) -> None:
