@@ -9,6 +9,7 @@ Source: M. Okabe, K. Ito 2008, "Color Universal Design", jfly.uni-koeln.de/color
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from backend.contract import Backprop
 
@@ -51,6 +52,10 @@ class RunStyle:
     color: str
     dark_color: str
     marker: str
+
+    def in_theme(self, theme: Literal["light", "dark"]) -> str:
+        """The colour on the theme's surface."""
+        return self.color if theme == "light" else self.dark_color
 
 
 def run_style(backprop: Backprop, palette_index: int) -> RunStyle:

@@ -1,6 +1,7 @@
 """The figures of the compare page: lines, differences, and runs as points or paths."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from fastapi import APIRouter, Query, Response
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/figures", tags=["figures"])
 
 CompareFigure = Literal["accuracy", "cost", "difference", "scatter", "parallel", "pareto"]
-MAX_AXES = 12
+MIN_AXES, MAX_AXES = 4, 12
+AXIS_WIDTH = 85  # pixels that an upright axis and its title need
 Spec = dict[str, Any]
 
 
@@ -54,7 +56,8 @@ def figure(name: CompareFigure, selection: Selection) -> Spec:
         width=query.width,
     )
     spec = _DRAW[name](name, selection, view)
-    spec["layout"]["meta"] = {"seq": selection.seq, "x": query.x, "log": query.log, "grouped": selection.is_grouped}
+    meta = {"seq": selection.seq, "x": query.x, "log": query.log, "grouped": selection.is_grouped}
+    spec["layout"]["meta"] = spec["layout"].get("meta", {}) | meta
     return spec
 
 
@@ -89,7 +92,7 @@ def _lines(name: str, selection: Selection, view: "View") -> Spec:
 
 
 def _difference(_name: str, selection: Selection, view: "View") -> Spec:
-    from frontend.charts.relations import difference_figure, no_difference_figure  # noqa: PLC0415
+    from frontend.charts.differences import difference_figure, no_difference_figure  # noqa: PLC0415
 
     found = selection.verdict
     return no_difference_figure(view) if found is None else difference_figure(found, view)
@@ -100,14 +103,20 @@ def _scatter(_name: str, selection: Selection, view: "View") -> Spec:
 
     differing = differing_fields([run.config for run in selection.runs])
     x, y = _two(selection, next(iter(differing), "learning_rate"), f"last_{selection.query.metric}")
-    return scatter_figure(_points(selection), x, y, view)
+    return scatter_figure(_points(selection), x, y, _of_points(selection, view), selection.query.color)
 
 
 def _pareto(_name: str, selection: Selection, view: "View") -> Spec:
     from frontend.charts.relations import pareto_figure  # noqa: PLC0415
 
     x, y = _two(selection, "seconds", f"last_{selection.query.metric}")
-    return pareto_figure(_points(selection), x, y, view)
+    points = _points(selection)
+    for name in (x, y):
+        if any(isinstance(point.value(name), str) for point in points):
+            raise BadRequest(
+                f"{name} is a word; of words none is better than another. Choose a number, or the scatter."
+            )
+    return pareto_figure(points, x, y, _of_points(selection, view), selection.query.color)
 
 
 def _parallel(_name: str, selection: Selection, view: "View") -> Spec:
@@ -116,11 +125,19 @@ def _parallel(_name: str, selection: Selection, view: "View") -> Spec:
     axes = listed(selection.query.fields)
     if not axes:
         differing = differing_fields([run.config for run in selection.runs])
-        axes = [*differing[: MAX_AXES - 3], "seconds", "last_train_accuracy", f"last_{selection.query.metric}"]
+        differing.sort(key=lambda name: (name != "backprop", name == "seed"))  # what a narrow chart has first
+        width = selection.query.width
+        fitting = min(MAX_AXES, max(MIN_AXES, width // AXIS_WIDTH)) if width else MAX_AXES
+        axes = [*differing[: fitting - 3], "seconds", "last_train_accuracy", f"last_{selection.query.metric}"]
         axes = list(dict.fromkeys(axes))
     if len(axes) > MAX_AXES:
         raise BadRequest(f"fields holds {len(axes)} axes; {MAX_AXES} are the most that can be told apart.")
-    return parallel_figure(_points(selection), axes, view)
+    return parallel_figure(_points(selection), axes, _of_points(selection, view), selection.query.color)
+
+
+def _of_points(selection: Selection, view: "View") -> "View":
+    epoch = None if selection.epoch is None else selection.epoch + 1
+    return replace(view, log=listed(selection.query.points_log), epoch=epoch)
 
 
 def _two(selection: Selection, x: str, y: str) -> tuple[str, str]:
@@ -140,7 +157,7 @@ def _points(selection: Selection) -> "list[RunPoint]":
             backprop=Backprop(run.config["backprop"]),
             palette_index=run.palette_index,
             config=run.config,
-            results=results_of(run),
+            results=results_of(run, selection.epoch),
         )
         for run in selection.runs
     ]

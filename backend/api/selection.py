@@ -117,13 +117,16 @@ def select(session: Session, cache: SeriesCache, query: ViewQuery) -> Selection:
     return Selection(query, seq, total, runs, series.statuses(session, run_ids), groups)
 
 
-def results_of(run: RunCurves) -> dict[str, float | None]:
-    """Every single number of a run that charts of runs can show, by name."""
+def results_of(run: RunCurves, epoch: int | None) -> dict[str, float | None]:
+    """Every single number of a run that charts of runs can show, by name; `at_` are those of a 0-based epoch."""
     found: dict[str, float | None] = {"epochs_done": float(len(run.epochs))}
     for metric in METRIC_NAMES:
-        for which, choose in (("last", last), ("best", best)):
-            point = choose(run, metric)
-            found[f"{which}_{metric}"] = None if point is None else point.value
+        points = {
+            "last": last(run, metric),
+            "best": best(run, metric),
+            "at": None if epoch is None else at_epoch(run, metric, epoch),
+        }
+        found |= {f"{which}_{metric}": None if point is None else point.value for which, point in points.items()}
     found["seconds"] = float(run.columns["epoch_seconds"].sum()) if len(run.epochs) else None
     return found
 

@@ -4,16 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from backend.analysis import Verdict
 from backend.contract import Backprop
-from frontend.charts.look import INKS, Theme, axis, layout
-from frontend.charts.traces import BAND_OPACITY, View, transparent, x_axis
+from frontend.charts.hues import Hues
+from frontend.charts.look import NOTHING, axis, layout
+from frontend.charts.traces import View
 from frontend.labels import plain_text, short_names
 from frontend.palette import RunStyle, run_style
 
 _PERCENT = ("accuracy",)
+_MARGIN = {"l": 56, "r": 16, "t": 32, "b": 46}  # px
+_PARALLEL_MARGIN = {"l": 40, "r": 40, "t": 32, "b": 66}
+_WIDTH = 700  # px, of a chart that does not say how wide it is
+_TITLE_ROOM = 76  # px that the title of an upright axis needs
+_LINE_LENGTH = 13  # characters of its lines
+_FALLING = ("cost", "seconds")
+_RISING = ("accuracy", "images_per_second")
 
 
 @dataclass(frozen=True)
@@ -42,27 +47,38 @@ class RunPoint:
         return value * 100 if isinstance(value, float) and name.endswith(_PERCENT) else value
 
 
-def scatter_figure(points: Sequence[RunPoint], x: str, y: str, view: View) -> dict[str, Any]:
-    """One point a run: any field or result against any other."""
-    kept = [point for point in points if point.value(x) is not None and point.value(y) is not None]
+def scatter_figure(points: Sequence[RunPoint], x: str, y: str, view: View, color: str = "") -> dict[str, Any]:
+    """One point a run: any field or result against any other; in its own colour, or in that of a value."""
+    kept = _kept(points, x, y)
+    hues = _hues(kept, color, view)
+    axes = {f"{direction}axis": _axis(view, name, kept, direction) for direction, name in (("x", x), ("y", y))}
     return {
-        "data": [_points(kept, [point.value(x) for point in kept], [point.value(y) for point in kept], view, (x, y))],
+        "data": [
+            _points(kept, [point.value(x) for point in kept], [point.value(y) for point in kept], view, hues, (x, y)),
+            *_key(hues),
+        ],
         "layout": {
             **layout(view.ink),
-            "margin": {"l": 56, "r": 16, "t": 32, "b": 46},
+            "margin": _MARGIN,
             "showlegend": False,
             "hovermode": "closest",
-            "xaxis": _axis(view, x, kept, "x"),
-            "yaxis": _axis(view, y, kept, "y"),
+            **axes,
+            **({} if hues is None else hues.layout(_MARGIN)),
+            "meta": {
+                "fields": [x, y],
+                "color": color,
+                # A logarithmic axis has no place for zero, for what is below, or for words.
+                "linear": [way for way in view.log if axes[f"{way}axis"].get("type") != "log"],
+            },
         },
     }
 
 
-def pareto_figure(points: Sequence[RunPoint], x: str, y: str, view: View) -> dict[str, Any]:
-    """Cost of a run in seconds against what it reached, and the line of those that no other run beats in both."""
-    figure = scatter_figure(points, x, y, view)
-    kept = [point for point in points if point.value(x) is not None and point.value(y) is not None]
-    best = front([float(point.value(x)) for point in kept], [float(point.value(y)) for point in kept], y)
+def pareto_figure(points: Sequence[RunPoint], x: str, y: str, view: View, color: str = "") -> dict[str, Any]:
+    """What a run took against what it reached, and the line of those that no other run beats in both."""
+    figure = scatter_figure(points, x, y, view, color)
+    kept = _kept(points, x, y)
+    best = front([float(point.value(x)) for point in kept], [float(point.value(y)) for point in kept], y, x)
     line = {
         "type": "scatter",
         "x": [kept[place].value(x) for place in best],
@@ -77,18 +93,24 @@ def pareto_figure(points: Sequence[RunPoint], x: str, y: str, view: View) -> dic
     return figure
 
 
-def front(cost: Sequence[float], gain: Sequence[float], name: str) -> list[int]:
-    """The places, cheapest first, of those for which nothing else is both as cheap and as good and better in one."""
-    sign = -1.0 if name.endswith("cost") else 1.0
+def front(cost: Sequence[float], gain: Sequence[float], name: str, cost_name: str = "seconds") -> list[int]:
+    """The places, cheapest first, of those for which nothing else is both as cheap and as good and better in one.
+
+    Of costs, seconds and settings less is better, of accuracies and speed more.
+    """
+    gains = [-value for value in gain] if name.endswith(_FALLING) else list(gain)
+    costs = [-value for value in cost] if cost_name.endswith(_RISING) else list(cost)
     found: list[int] = []
-    for place in sorted(range(len(cost)), key=lambda place: (cost[place], -sign * gain[place])):
-        if not found or sign * gain[place] > sign * gain[found[-1]]:
+    for place in sorted(range(len(costs)), key=lambda place: (costs[place], -gains[place])):
+        if not found or gains[place] > gains[found[-1]]:
             found.append(place)
     return found
 
 
-def parallel_figure(points: Sequence[RunPoint], names: Sequence[str], view: View) -> dict[str, Any]:
+def parallel_figure(points: Sequence[RunPoint], names: Sequence[str], view: View, color: str = "") -> dict[str, Any]:
     """One path a run over one upright axis a field or result, each scaled from its smallest to its largest value."""
+    hues = _hues(points, color, view)
+    room = (view.width or _WIDTH) / max(1, len(names))
     scales = {name: _Scale([point.value(name) for point in points]) for name in names}
     labels = short_names([point.label for point in points])
     traces = [
@@ -100,8 +122,8 @@ def parallel_figure(points: Sequence[RunPoint], names: Sequence[str], view: View
             "text": [plain_text(f"{_words(name)} {_shown(point.value(name))}") for name in names],
             "meta": {"run_id": point.run_id, "label": label},
             "mode": "lines+markers",
-            "line": {"color": _color(point.style, view.theme), "width": 1.5},
-            "marker": {"color": _color(point.style, view.theme), "symbol": point.style.marker, "size": 5},
+            "line": {"color": _color(point, hues, view), "width": 1.5},
+            "marker": {"color": _color(point, hues, view), "symbol": point.style.marker, "size": 5},
             "opacity": 0.8,
             "showlegend": False,
             "hovertemplate": "%{text}<extra>%{fullData.name}</extra>",
@@ -121,90 +143,27 @@ def parallel_figure(points: Sequence[RunPoint], names: Sequence[str], view: View
         for end, text in zip((0, 1), scales[name].ends, strict=True)
     ]
     return {
-        "data": traces,
+        "data": [*traces, *_key(hues)],
         "layout": {
             **layout(view.ink),
-            "margin": {"l": 40, "r": 40, "t": 32, "b": 46},
+            "margin": _PARALLEL_MARGIN,
             "showlegend": False,
             "hovermode": "closest",
             "annotations": ends,
             "xaxis": {
                 **axis(view.ink, ""),
                 "tickvals": list(range(len(names))),
-                "ticktext": [_words(name) for name in names],
+                "ticktext": [_lines(_title(name, view)) for name in names],
+                "tickangle": 0 if room >= _TITLE_ROOM else -40,
+                "tickfont": {"size": 11},
                 "range": [-0.2, max(1, len(names)) - 0.8],
                 "gridcolor": view.ink.grid,
                 "fixedrange": True,
             },
             "yaxis": {"visible": False, "range": [-0.12, 1.12], "fixedrange": True},
+            **({} if hues is None else hues.layout(_PARALLEL_MARGIN)),
+            "meta": {"fields": list(names), "color": color, "linear": []},
         },
-    }
-
-
-def difference_figure(verdict: Verdict, view: View) -> dict[str, Any]:
-    """Paired differences by epoch, other minus baseline, with a 95 % interval for each epoch alone."""
-    factor, unit = (100.0, "points") if verdict.metric.endswith("accuracy") else (1.0, "nats")
-    differences, ink = verdict.differences, view.ink
-    x = verdict.epochs + 1
-    known = np.isfinite(differences.low)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]]))).reshape(-1, 2)
-    color = _color(run_style(Backprop.DILATED, 0), view.theme)
-    bands = [
-        {
-            "type": "scatter",
-            "x": np.concatenate([x[start:end], x[start:end][::-1]]).astype(np.float64),
-            "y": np.concatenate([differences.high[start:end], differences.low[start:end][::-1]]) * factor,
-            "meta": {"band_of": verdict.metric},
-            "mode": "none",
-            "fill": "toself",
-            "fillcolor": transparent(color, BAND_OPACITY),
-            "hoverinfo": "skip",
-            "showlegend": False,
-        }
-        for start, end in edges
-    ]
-    line = {
-        "type": "scatter",
-        "x": x.astype(np.float64),
-        "y": differences.center * factor,
-        "customdata": [
-            f" (n = {n})" if not np.isfinite(low) else f" (95 % interval {low:.3f} to {high:.3f}, n = {n})"
-            for low, high, n in zip(
-                differences.low * factor, differences.high * factor, differences.n.tolist(), strict=True
-            )
-        ],
-        "name": plain_text(f"{verdict.other} minus {verdict.baseline}"),
-        "meta": {"difference": verdict.metric},
-        "mode": "lines",
-        "line": {"color": color, "width": 2},
-        "showlegend": False,
-        "connectgaps": False,
-        "hovertemplate": f"%{{y:.3f}} {unit}%{{customdata}}<extra>%{{fullData.name}}</extra>",
-    }
-    words = _words(verdict.metric)
-    return {
-        "data": [*bands, line],
-        "layout": {
-            **layout(ink),
-            "margin": {"l": 56, "r": 16, "t": 32, "b": 46},
-            "showlegend": False,
-            "hovermode": "x unified",
-            "xaxis": x_axis(view, int(x[-1]) if len(x) else 1),
-            "yaxis": {
-                **axis(ink, f"difference in {words}, {unit}"),
-                "zeroline": True,
-                "zerolinecolor": ink.muted,
-                "zerolinewidth": 1,
-            },
-        },
-    }
-
-
-def no_difference_figure(view: View) -> dict[str, Any]:
-    """Empty axes, where there are no two groups."""
-    return {
-        "data": [],
-        "layout": {**layout(view.ink), "xaxis": x_axis(view, 1), "yaxis": axis(view.ink, "difference")},
     }
 
 
@@ -234,7 +193,14 @@ class _Scale:
         return (float(value) - self._low) / (self._high - self._low) if self._high > self._low else 0.5
 
 
-def _points(points: Sequence[RunPoint], xs: list[Any], ys: list[Any], view: View, names: tuple[str, str]) -> Any:
+def _points(
+    points: Sequence[RunPoint],
+    xs: list[Any],
+    ys: list[Any],
+    view: View,
+    hues: Hues | None,
+    names: tuple[str, str],
+) -> Any:
     labels = short_names([point.label for point in points])
     return {
         "type": "scatter",
@@ -244,7 +210,7 @@ def _points(points: Sequence[RunPoint], xs: list[Any], ys: list[Any], view: View
         "meta": {"run_ids": [point.run_id for point in points], "of": list(names)},
         "mode": "markers",
         "marker": {
-            "color": [_color(point.style, view.theme) for point in points],
+            "color": [_color(point, hues, view) for point in points],
             "symbol": [point.style.marker for point in points],
             "size": 9,
             "line": {"color": view.ink.surface, "width": 1},
@@ -256,7 +222,7 @@ def _points(points: Sequence[RunPoint], xs: list[Any], ys: list[Any], view: View
 
 def _axis(view: View, name: str, points: Sequence[RunPoint], direction: str) -> dict[str, Any]:
     words = any(isinstance(point.value(name), str) for point in points)
-    shared = axis(view.ink, _title(name))
+    shared = axis(view.ink, _title(name, view))
     if words:
         return shared | {"type": "category", "categoryorder": "category ascending"}
     if direction in view.log and all(point.value(name) > 0 for point in points):
@@ -264,12 +230,26 @@ def _axis(view: View, name: str, points: Sequence[RunPoint], direction: str) -> 
     return shared | {"nticks": 7}
 
 
-def _title(name: str) -> str:
+def _title(name: str, view: View) -> str:
+    words = _words(name)
+    if name.startswith("at_"):
+        words = f"{_words(name.removeprefix('at_'))} at epoch {view.epoch or NOTHING}"
     if name.endswith("accuracy"):
-        return f"{_words(name)}, %"
+        return f"{words}, %"
     if name.endswith("cost"):
-        return f"{_words(name)}, nats"
-    return f"{_words(name)}, s" if name.endswith("seconds") else _words(name)
+        return f"{words}, nats"
+    return f"{words}, s" if name.endswith("seconds") else words
+
+
+def _lines(title: str) -> str:
+    """A title of an upright axis, on as many lines as it has words but the short ones."""
+    lines: list[str] = []
+    for word in title.split():
+        if lines and len(lines[-1]) + len(word) < _LINE_LENGTH:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return "<br>".join(lines)
 
 
 def _words(name: str) -> str:
@@ -280,5 +260,19 @@ def _shown(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _color(style: RunStyle, theme: Theme) -> str:
-    return style.color if INKS[theme].surface == INKS["light"].surface else style.dark_color
+def _hues(points: Sequence[RunPoint], name: str, view: View) -> Hues | None:
+    if not name:
+        return None
+    return Hues(name, _title(name, view), [point.value(name) for point in points], view)
+
+
+def _key(hues: Hues | None) -> list[dict[str, Any]]:
+    return [] if hues is None else hues.key
+
+
+def _color(point: RunPoint, hues: Hues | None, view: View) -> str:
+    return point.style.in_theme(view.theme) if hues is None else hues.color(point.value(hues.name))
+
+
+def _kept(points: Sequence[RunPoint], x: str, y: str) -> list[RunPoint]:
+    return [point for point in points if point.value(x) is not None and point.value(y) is not None]

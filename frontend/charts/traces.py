@@ -63,6 +63,7 @@ class View:
         x: what they are drawn over.
         log: the axes that are logarithmic, `x`, `y` or both.
         width: pixels of the plot, to which lines are reduced; 0 draws every point.
+        epoch: that of results at an epoch, counted from 1; None where no run has one.
     """
 
     theme: Theme = "light"
@@ -71,6 +72,7 @@ class View:
     x: X = "epoch"
     log: Collection[str] = ()
     width: int = 0
+    epoch: int | None = None
 
     @property
     def shown(self) -> list[str]:

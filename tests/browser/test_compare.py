@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from backend.db import epochs
 from backend.db.engine import Database
 from tests.builders import add_run, epoch_report, start_run
 from tests.chromium import Chromium
-from tests.service import Service
+from tests.service import Service, until
 
 NASTY = "<img src=x onerror=alert(1)> =cmd() \u202eright to left"
 EPOCHS = 30
@@ -128,6 +129,73 @@ class TestTheComparePage:
         wait_until_drawn(page, "parallel")
         assert page.get_by_test_id("smoothing").input_value() == "mean"
         assert any("raw_of" in trace["meta"] for trace in traces(page))
+
+    def test_keeps_zoom_and_hidden_lines_in_the_address(self, chromium: Chromium, runs: list[Live]) -> None:
+        """Who opens the address sees the same part and the same lines; there is no step more to go back."""
+        page = chromium.page(address(runs[:2]))
+        wait_until_drawn(page)
+        steps = page.evaluate("history.length")
+        page.locator("[data-chart=accuracy] .chart-label").first.click()
+        for chart, part in (("accuracy", [2, 9, 50, 70]), ("scatter", [-0.4, 0.6, 60, 90])):
+            wait_until_drawn(page, chart)
+            page.locator(f"[data-chart={chart}] .js-plotly-plot").evaluate(
+                "(plot, [a, b, c, d]) => window.Plotly.relayout(plot, {'xaxis.range': [a, b], 'yaxis.range': [c, d]})",
+                part,
+            )
+        state = parse_qs(urlsplit(page.url).query)
+        assert (state["zoom_accuracy"], state["zoom_points"]) == (["2,9,50,70"], ["-0.4,0.6,60,90"])
+        assert state["hidden_accuracy"][0].startswith(tuple(str(run_id) for run_id, *_ in runs[:2]))
+        assert page.evaluate("history.length") == steps
+        same = chromium.page(page.url.removeprefix(chromium.service.url))
+        wait_until_drawn(same)
+        wait_until_drawn(same, "scatter")
+        look = "({ _fullLayout: { xaxis, yaxis } }) => [...xaxis.range, ...yaxis.range]"
+        for chart, part in (("accuracy", [2, 9, 50, 70]), ("scatter", [-0.4, 0.6, 60, 90])):
+            assert same.locator(f"[data-chart={chart}] .js-plotly-plot").evaluate(look) == part
+        assert [trace["visible"] for trace in traces(same)] == [trace["visible"] for trace in traces(page)]
+        assert False in [trace["visible"] for trace in traces(same)]
+        same.locator("[data-chart=accuracy]").get_by_role("button", name="Whole chart").click()
+        same.locator("[data-chart=accuracy] .chart-label[aria-pressed=false]").first.click()
+        assert not {"zoom_accuracy", "hidden_accuracy"} & set(parse_qs(urlsplit(same.url).query))
+
+    def test_chooses_axes_and_colours_of_the_chart_of_runs(self, chromium: Chromium, runs: list[Live]) -> None:
+        """Any field stands against any result; words have no logarithm; upright axes are chosen; all in the address."""
+        page = chromium.page(address(runs))
+        wait_until_drawn(page, "scatter")
+        drawn = page.locator("[data-chart=scatter] .js-plotly-plot")
+        page.get_by_test_id("points-x").select_option("seed")
+        page.get_by_test_id("points-y").select_option("at_test_cost")
+        page.get_by_test_id("points-color").select_option("best_test_accuracy")
+        page.get_by_test_id("log-y").check()
+        expect(drawn.locator(".cbtitle, .colorbar").first).to_be_visible()
+        expect(drawn.locator(".ytitle")).to_have_text(re.compile(r"^test cost at epoch \d+, nats$"))
+        axes = "({ _fullLayout: { xaxis, yaxis } }) => [xaxis.title.text, yaxis.type]"
+        until(lambda: drawn.evaluate(axes) == ["seed", "log"])
+        page.get_by_test_id("log-x").check()
+        expect(page.locator(".chart-tools-note")).to_contain_text("Not logarithmic: seed")
+        state = parse_qs(urlsplit(page.url).query)
+        assert [state[name][0] for name in ("fields", "color", "points_log")] == [
+            "seed,at_test_cost",
+            "best_test_accuracy",
+            "x,y",
+        ]
+        page.get_by_test_id("relation").select_option("pareto")
+        wait_until_drawn(page, "pareto")
+        options = page.get_by_test_id("points-x").locator("option")
+        expect(page.get_by_test_id("points-x")).to_have_value("seconds")
+        assert "backprop" not in options.evaluate_all("(options) => options.map(({ value }) => value)")
+        page.get_by_test_id("relation").select_option("parallel")
+        wait_until_drawn(page, "parallel")
+        page.get_by_test_id("points-axes").locator("summary").click()
+        page.get_by_test_id("points-axes").get_by_label("best test cost").check()
+        page.get_by_test_id("points-axes").get_by_label("seconds", exact=True).uncheck()
+        fields = "backprop,seed,last_train_accuracy,last_test_accuracy,best_test_cost"
+        until(lambda: parse_qs(urlsplit(page.url).query)["fields"] == [fields])
+        same = chromium.page(page.url.removeprefix(chromium.service.url))
+        wait_until_drawn(same, "parallel")
+        ticks = "({ _fullLayout }) => _fullLayout.xaxis.ticktext.length"
+        assert same.locator("[data-chart=parallel] .js-plotly-plot").evaluate(ticks) == len(fields.split(","))
+        expect(same.get_by_test_id("points-color")).to_have_value("best_test_accuracy")
 
     def test_follows_live_runs_and_keeps_what_the_reader_did(
         self, chromium: Chromium, database: Database, runs: list[Live]

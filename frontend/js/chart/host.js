@@ -40,7 +40,7 @@ export class ChartHost {
   #updateLegend
   #emphasis = new Emphasis(this.#plot)
   #redraw = new Redraw(() => this.#draw())
-  #zoom = new Zoom(() => this.#redraw.now())
+  #zoom
   #figure = null
   #runs = []
   #splits = []
@@ -48,16 +48,21 @@ export class ChartHost {
   #view = {}
   #followers = new Map()
   #early = []
-  #hidden = new Set() // lines, each as "7:test_cost"
+  #hidden // lines, each as "7:test_cost"
+  #look
   #request = null
   #renewal = 0 // a timer
   #isStale = false
   #isLoading = false
   #drawn = 0
 
-  constructor(name, title, signal) {
+  /** `look` is what a reader did to it before: `hidden` lines, the `zoom`; its `change` hears of a new `{hidden}` or `{zoom}`. */
+  constructor(name, title, signal, look = { hidden: [], zoom: null, change: () => {} }) {
     this.#name = name
     this.#signal = signal
+    this.#look = look
+    this.#hidden = new Set(look.hidden)
+    this.#zoom = new Zoom(() => this.#redraw.now(), look.zoom, (zoom) => look.change({ zoom }))
     this.#plot.setAttribute("aria-label", `${title}: no curve yet`)
     this.#frame.append(this.#plot, this.#note)
     this.#labels = new Labels(this.#frame, this.#emphasis, (owner, metric) => this.toggle(owner, metric))
@@ -78,7 +83,7 @@ export class ChartHost {
    */
   async show(runs, splits = ["train", "test"], published = "", view = {}) {
     const isElsewhere = view.x !== this.#view.x || view.log !== this.#view.log
-    if (isElsewhere || !runs.some((run) => this.#runs.some(({ id }) => id === run.id))) this.#zoom.leave()
+    if (this.#runs.length > 0 && (isElsewhere || !runs.some((run) => this.#runs.some(({ id }) => id === run.id)))) this.#zoom.leave()
     this.#runs = runs
     this.#splits = splits
     this.#published = published
@@ -140,6 +145,7 @@ export class ChartHost {
     const keys = this.#keys(owner, metric)
     const areHidden = keys.every((key) => this.#hidden.has(key))
     for (const key of keys) areHidden ? this.#hidden.delete(key) : this.#hidden.add(key)
+    this.#look.change({ hidden: [...this.#hidden] })
     this.#redraw.now()
   }
 

@@ -6,11 +6,16 @@ export class Zoom {
   element = h("button", { type: "button", class: "link-button small nowrap", hidden: true }, "Whole chart")
 
   #revision = 0
-  #ranges = null // of epochs and of values
+  #ranges // of epochs and of values; null: the whole chart
   #redraw
+  #tell
 
-  constructor(redraw) {
+  /** `ranges` is what was zoomed into before (null: nothing); `tell` hears of every change of it. */
+  constructor(redraw, ranges = null, tell = () => {}) {
     this.#redraw = redraw
+    this.#ranges = ranges
+    this.#tell = tell
+    this.element.hidden = ranges === null
     this.element.addEventListener("click", () => this.leave())
   }
 
@@ -22,6 +27,7 @@ export class Zoom {
       const { xaxis, yaxis } = plot._fullLayout
       this.#ranges = { x: [...xaxis.range], y: [...yaxis.range] }
       this.element.hidden = false
+      this.#tell(this.#ranges)
       this.#redraw()
     })
   }
@@ -35,11 +41,18 @@ export class Zoom {
       // Plotly writes into the layout that it is given: a range of a zoom that was left would stay.
       Object.assign(layout.yaxis, { range: undefined, autorange: true })
     } else {
-      const { x, y } = this.#ranges
-      Object.assign(layout.xaxis, { range: [...x], autorange: false })
+      this.keep(layout)
+      const { x } = this.#ranges
       if (total !== null) layout.xaxis.dtick = tickStep(x[1] - x[0])
-      Object.assign(layout.yaxis, { range: [...y], autorange: false })
     }
+  }
+
+  /** Writes what is zoomed into into a layout; the whole chart has the axes that it came with. */
+  keep(layout) {
+    layout.uirevision = this.#revision
+    if (this.#ranges === null) return
+    Object.assign(layout.xaxis, { range: [...this.#ranges.x], autorange: false })
+    Object.assign(layout.yaxis, { range: [...this.#ranges.y], autorange: false })
   }
 
   leave() {
@@ -47,6 +60,7 @@ export class Zoom {
     this.#ranges = null
     this.#revision += 1
     this.element.hidden = true
+    this.#tell(null)
     this.#redraw()
   }
 }

@@ -1,12 +1,13 @@
 import { plotly } from "../chart/plotly.js"
 import { Redraw } from "../chart/redraw.js"
 import { TableToggle } from "../chart/table.js"
+import { Zoom } from "../chart/zoom.js"
 import { api, isAbort } from "../core/api.js"
 import { h, setAttribute } from "../core/dom.js"
 import { onTheme, shownTheme } from "../core/theme.js"
 import { problem } from "../ui/problem.js"
 
-const CONFIG = { displayModeBar: false, responsive: false, doubleClick: "reset", showTips: false }
+const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false, showTips: false }
 const RENEW_EVERY = 2_000 // milliseconds
 
 /**
@@ -29,14 +30,22 @@ export class ComparedChart {
   #isStale = false
   #drawn = 0
   #redraw = new Redraw(() => this.#draw())
+  #zoom
+  #heard
 
-  constructor(name, title, signal, extras = null) {
+  /**
+   * `tools` stand in the heading, and below it; `zoom` is what was zoomed into before, `zoomed` hears of another;
+   * `heard` hears of the `layout.meta` of every figure.
+   */
+  constructor(name, title, signal, { tools = null, below = null, zoom = null, zoomed = () => {}, heard = () => {} } = {}) {
     this.#name = name
     this.#signal = signal
+    this.#heard = heard
+    this.#zoom = new Zoom(() => this.#redraw.now(), zoom, zoomed)
     this.#table = new TableToggle(title, () => this.#figure && numbersOf(this.#figure))
     this.#plot.setAttribute("aria-label", `${title}: nothing drawn yet`)
     this.#frame.append(this.#plot, this.#note, this.#table.element)
-    this.element = h("section", { class: "card chart", "data-chart": name, "aria-label": `${title}, chart` }, h("div", { class: "card-head" }, h("h2", {}, title), h("span", { class: "header-space" }), extras, this.#table.button), this.#frame)
+    this.element = h("section", { class: "card chart", "data-chart": name, "aria-label": `${title}, chart` }, h("div", { class: "card-head" }, h("h2", {}, title), h("span", { class: "header-space" }), this.#zoom.element, tools, this.#table.button), below, this.#frame)
     onTheme(signal, () => this.show(this.#query))
     const sizes = new ResizeObserver(() => this.#figure && this.#redraw.later())
     sizes.observe(this.#frame)
@@ -65,6 +74,7 @@ export class ComparedChart {
       if (this.#signal.aborted || request !== this.#request) return
       this.#figure = figure
       this.#note.replaceChildren()
+      this.#heard(figure.layout.meta)
       await this.#redraw.now()
       this.#table.update()
     } catch (error) {
@@ -75,6 +85,11 @@ export class ComparedChart {
       this.#renewal = 0
       if (this.#isStale && !this.#signal.aborted) this.show(this.#query)
     }, RENEW_EVERY)
+  }
+
+  /** Other axes: what was zoomed into is no part of them. */
+  showWhole() {
+    this.#zoom.leave()
   }
 
   /** There are new numbers: the figure is fetched again, at most once in a while. */
@@ -96,9 +111,11 @@ export class ComparedChart {
     const Plotly = await plotly()
     if (this.#signal.aborted) return // the page was left meanwhile
     const layout = structuredClone(this.#figure.layout)
-    Object.assign(layout, { width: this.#plot.clientWidth, height: this.#plot.clientHeight, uirevision: this.#name, dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom" })
-    layout.margin.t = 14
+    Object.assign(layout, { width: this.#plot.clientWidth, height: this.#plot.clientHeight, dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom" })
+    if (!layout.showlegend) layout.margin.t = 14
+    this.#zoom.keep(layout)
     await Plotly.react(this.#plot, structuredClone(this.#figure.data), layout, CONFIG)
+    if (this.#drawn === 0) this.#zoom.watch(this.#plot)
     this.#drawn += 1
     this.element.dataset.drawn = this.#drawn
     const points = this.#figure.data.reduce((sum, { x }) => sum + (x?.length ?? 0), 0)

@@ -1,21 +1,25 @@
 import { ChartHost } from "../chart/host.js"
+import { hiddenOf, hiddenText, zoomOf, zoomText } from "../chart/look.js"
 import { api, isAbort } from "../core/api.js"
 import { h } from "../core/dom.js"
 import { remember } from "../core/router.js"
 import { store } from "../core/store.js"
 import { problem } from "../ui/problem.js"
+import { viewsMenu } from "../ui/views.js"
+import { PointAxes } from "./axes.js"
 import { ComparedChart } from "./card.js"
 import { Controls } from "./controls.js"
-import { exportMenu, viewsMenu } from "./menu.js"
+import { exportMenu } from "./menu.js"
 import { runPicker } from "./picker.js"
 import { CompareTable } from "./table.js"
 import { VerdictCard } from "./verdict.js"
-import { addressOf, comparisonQuery, fullQuery, linesQuery, viewOf } from "./view.js"
+import { addressOf, comparisonQuery, fullQuery, linesQuery, pointsQuery, viewOf } from "./view.js"
 
 const MOST = 100 // runs in one figure
 const RENEW_EVERY = 1_000 // milliseconds; how often the numbers are asked for while runs go on
 const RELATIONS = { scatter: "A field against a result", parallel: "All that differs", pareto: "Speed against accuracy" }
 const OF_LINES = ["group_by", "statistic", "band", "members", "x", "log", "smoothing", "splits", "references"]
+const OF_POINTS = ["metric", "epoch", "fields", "color", "points_log"]
 
 /** Runs over each other: curves, a verdict, what differs between them, and what came of it. All of it is in the address. */
 export function comparePage({ root, query, signal }) {
@@ -30,6 +34,8 @@ class ComparePage {
   #charts
   #difference
   #relation
+  #axes
+  #chosenFields = new Map() // by chart: what was chosen before another chart was
   #verdict
   #controls
   #table
@@ -49,9 +55,11 @@ class ComparePage {
     this.#ids = asked.slice(0, MOST)
     if (asked.length > MOST) this.#limit = `A comparison shows ${MOST} runs at most: of the ${asked.length} that were chosen, these are the first.`
     this.#signal = signal
-    this.#charts = [new ChartHost("accuracy", "Accuracy", signal), new ChartHost("cost", "Cost", signal)]
-    this.#difference = new ComparedChart("difference", "Paired difference", signal)
-    this.#relation = new ComparedChart(this.#chart, "Runs as points", signal, this.#relationChoice())
+    this.#view.chart = this.#chart
+    this.#charts = [["accuracy", "Accuracy"], ["cost", "Cost"]].map(([name, title]) => new ChartHost(name, title, signal, this.#look(name)))
+    this.#axes = new PointAxes(this.#view, signal, (part) => this.#change(part))
+    this.#difference = new ComparedChart("difference", "Paired difference", signal, this.#zoomOf("difference"))
+    this.#relation = new ComparedChart(this.#chart, "Runs as points", signal, { ...this.#zoomOf("points"), tools: this.#relationChoice(), below: this.#axes.element, heard: (meta) => this.#axes.follow(meta) })
     this.#verdict = new VerdictCard((part) => this.#change(part))
     this.#controls = new Controls(this.#view, signal, (part) => this.#change(part))
     this.#table = new CompareTable({ remove: (id) => this.#remove(id), point: (owner) => this.#charts.forEach((chart) => chart.emphasize(owner)), base: (part) => this.#change(part) })
@@ -83,6 +91,24 @@ class ComparePage {
     return this.#view.chart in RELATIONS ? this.#view.chart : "scatter"
   }
 
+  // What a reader does to a chart is part of the view: it is in the address, and shown again by it.
+  #look(name) {
+    const change = ({ hidden, zoom }) => {
+      if (hidden !== undefined) this.#view[`hidden_${name}`] = hiddenText(hidden, name)
+      if (zoom !== undefined) this.#view[`zoom_${name}`] = zoomText(zoom)
+      this.#remember()
+    }
+    return { hidden: hiddenOf(this.#view[`hidden_${name}`], name), zoom: zoomOf(this.#view[`zoom_${name}`]), change }
+  }
+
+  #zoomOf(name) {
+    const zoomed = (zoom) => {
+      this.#view[`zoom_${name}`] = zoomText(zoom)
+      this.#remember()
+    }
+    return { zoom: zoomOf(this.#view[`zoom_${name}`]), zoomed }
+  }
+
   #take(runs) {
     const found = new Map(runs.map((run) => [run.id, run]))
     if (this.#ids.length === 0) this.#ids = [...found.keys()].sort((one, other) => one - other)
@@ -99,8 +125,12 @@ class ComparePage {
     if (this.#runs.length === 0) return this.#body.replaceChildren(empty())
     if (!this.#controls.element.isConnected) this.#body.replaceChildren(...this.#layout)
     this.#drawLines()
-    this.#relation.show({ ...this.#query, fields: this.#view.fields }, this.#chart)
+    this.#drawPoints()
     this.#compare()
+  }
+
+  #drawPoints() {
+    this.#relation.show({ ...pointsQuery(this.#view), runs: this.#ids.join(",") }, this.#chart)
   }
 
   #drawLines() {
@@ -112,8 +142,9 @@ class ComparePage {
     this.#remember()
     if (this.#runs.length === 0) return
     if (Object.keys(part).some((name) => OF_LINES.includes(name))) this.#drawLines()
-    if (Object.keys(part).some((name) => ["metric", "log"].includes(name))) this.#relation.show({ ...this.#query, fields: this.#view.fields }, this.#chart)
-    this.#compare()
+    if ("fields" in part || "points_log" in part) this.#relation.showWhole()
+    if (Object.keys(part).some((name) => OF_POINTS.includes(name))) this.#drawPoints()
+    if (Object.keys(part).some((name) => !OF_POINTS.slice(2).includes(name))) this.#compare()
   }
 
   /** Asks for the numbers; while an answer is awaited, or has just come, once more afterwards is enough. */
@@ -126,6 +157,7 @@ class ComparePage {
     try {
       const comparison = await api.comparison({ ...comparisonQuery(this.#view), runs: this.#ids.join(",") }, this.#signal)
       this.#controls.offer(comparison.differing)
+      this.#axes.offer(comparison)
       this.#table.show(comparison, this.#view.group_by !== "")
       this.#verdict.show(comparison)
       const hasPairs = comparison.verdict !== null && comparison.verdict.pairs.length > 0
@@ -171,10 +203,9 @@ class ComparePage {
     const select = h("select", { class: "select relation", "aria-label": "Chart of runs", "data-testid": "relation" }, Object.entries(RELATIONS).map(([name, title]) => h("option", { value: name }, title)))
     select.value = this.#chart
     select.addEventListener("change", () => {
+      this.#chosenFields.set(this.#view.chart, this.#view.fields)
       this.#view.chart = select.value
-      this.#view.fields = ""
-      this.#remember()
-      this.#relation.show(this.#query, select.value)
+      this.#change({ fields: this.#chosenFields.get(select.value) ?? "" })
     })
     return select
   }

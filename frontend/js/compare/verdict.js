@@ -36,7 +36,7 @@ export class VerdictCard {
     const select = h("select", { class: "select", "aria-label": label === "of" ? "Group" : "Baseline" }, groups.map((group) => h("option", { value: group.key }, group.label.slice(0, 60))))
     select.value = key
     select.addEventListener("change", () => (select.blur(), choose(select.value)))
-    return [h("span", { class: "muted small" }, label), select]
+    return h("span", { class: "verdict-side" }, h("span", { class: "muted small" }, label), select)
   }
 }
 

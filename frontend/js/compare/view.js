@@ -18,6 +18,14 @@ const DEFAULTS = {
   against: "",
   chart: "scatter",
   fields: "",
+  color: "",
+  points_log: "",
+  hidden_accuracy: "",
+  hidden_cost: "",
+  zoom_accuracy: "",
+  zoom_cost: "",
+  zoom_difference: "",
+  zoom_points: "",
 }
 const DRAWN = ["group_by", "statistic", "band", "members", "x", "log", "smoothing"] // what a figure of lines depends on
 const ASKED = ["runs", "filter", "group_by", "statistic", "band", "metric", "epoch", "target", "baseline", "against", "x"]
@@ -45,6 +53,11 @@ export function linesQuery(view) {
 /** What a comparison is asked for with. */
 export function comparisonQuery(view) {
   return pick(view, ASKED)
+}
+
+/** What the chart of runs as points or paths is asked for with. */
+export function pointsQuery(view) {
+  return { ...fullQuery(view), ...pick(view, ["fields", "color", "points_log"]) }
 }
 
 /** What any figure or export is asked for with. */
