@@ -6,9 +6,12 @@ import { problem } from "../ui/problem.js"
 import { segments } from "../ui/segments.js"
 import { plotly } from "./plotly.js"
 import { Redraw } from "./redraw.js"
+import { spread } from "./spread.js"
 import { TableToggle } from "./table.js"
 
 const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false, showTips: false }
+const CELL = 34 // pixels that a number in a cell needs
+const LABEL = 13 // pixels between the middles of two labels
 const PENDING_EVERY = 1_000 // milliseconds; how often a figure that a worker is computing is asked for
 
 /**
@@ -106,7 +109,11 @@ export class FigureCard {
     const Plotly = await plotly()
     if (this.#signal.aborted) return // the page was left meanwhile
     const data = structuredClone(this.#figure.data)
+    const plotWidth = layout.width - (layout.margin?.l ?? 0) - (layout.margin?.r ?? 0)
+    // Numbers that would stand upon each other are told by the table and on hover alone; a sign needs no such room.
+    for (const trace of data) if (trace.type === "heatmap" && trace.texttemplate && longest(trace.text) > 1 && plotWidth / trace.x.length < CELL) trace.texttemplate = ""
     this.#options.adapt(data, layout)
+    spreadLabels(layout)
     await Plotly.react(this.#plot, data, layout, CONFIG)
     if (this.#drawn === 0) this.#watch()
     this.#drawn += 1
@@ -141,5 +148,21 @@ export class FigureCard {
     this.#request?.abort()
     this.#redraw.stop()
     if (this.#drawn) window.Plotly.purge(this.#plot)
+  }
+}
+
+function longest(texts) {
+  return Math.max(0, ...texts.flat().map((text) => String(text ?? "").length))
+}
+
+/** Labels at lines' ends, kept apart on a plot of this height: the figure knows only how high charts are at most. */
+function spreadLabels(layout) {
+  if (!layout.yaxis?.range) return
+  const { t = 0, b = 0 } = layout.margin ?? {}
+  const [low, high] = layout.yaxis.range
+  const height = layout.height - t - b
+  for (const some of Map.groupBy((layout.annotations ?? []).filter(({ name, visible }) => name?.startsWith("label:") && visible !== false), ({ name }) => name).values()) {
+    const places = some.map(({ y }) => (height * (y - low)) / (high - low))
+    spread(places, LABEL, LABEL / 2, height - LABEL / 2).forEach((place, index) => (some[index].yshift = place - places[index]))
   }
 }

@@ -14,7 +14,7 @@ const BUILT_IN = [
   { name: "test_accuracy", word: "test, %", sort: "test_accuracy", width: 80, shown: true, isNumber: true, text: ({ latest }) => percent(latest?.test_accuracy) },
   { name: "train_accuracy", word: "train, %", sort: "train_accuracy", width: 80, shown: true, isNumber: true, text: ({ latest }) => percent(latest?.train_accuracy) },
   { name: "spark", word: "test accuracy", sort: null, width: 108, shown: true },
-  { name: "duration", word: "time", sort: "duration", width: 112, shown: true, isNumber: true, text: timeText },
+  { name: "duration", word: "time", sort: "duration", width: 120, shown: true, isNumber: true, text: timeText },
   { name: "created", word: "launched", sort: "created", width: 104, shown: true, isNumber: true },
   { name: "best_test_accuracy", word: "best test, %", sort: "best_test_accuracy", width: 104, isNumber: true, text: (run) => percent(run.best_test_accuracy) },
   { name: "test_cost", word: "test cost", sort: "test_cost", width: 96, isNumber: true, text: ({ latest }) => cost(latest?.test_cost) },

@@ -31,7 +31,7 @@ export class DatasetCard {
     const press = () => api.download(name).then(asked).catch(toastError)
     this.#fetch = h("button", { type: "button", class: "button", onclick: press }, icon("fetch"), "Download")
     this.#look = h("button", { type: "button", class: "button", "aria-label": `Show the pixels of ${title}`, onclick: look }, "Show pixels")
-    const facts = `${count(train)} training and ${count(test)} test images, ${height} × ${width}, ${channels === 1 ? "grey" : "colour"}, ten classes`
+    const facts = `${count(train)} training and ${count(test)} test images, ${height}\u00a0×\u00a0${width}, ${channels === 1 ? "grey" : "colour"}, ten classes`
     this.element = h(
       "section",
       { class: "card dataset", "data-testid": `dataset-${name}` },
