@@ -9,10 +9,12 @@ from playwright.sync_api import Locator, Page, expect
 from backend.db import runs
 from tests.browser.conftest import Archive
 from tests.chromium import Chromium
+from tests.service import until
 
 HOSTILE = "<img src=x onerror=alert(1)> =cmd() שלום عالم " + "x" * 140
 LIGHT_BYTES = 2_000_000  # of the first load, compressed
 ROW = "tr[data-run]"
+STATES = ("queued", "running", "finished", "failed")
 LEAST = re.compile(r"^0\.20")  # the smallest epsilon from 0.2 on
 
 
@@ -73,6 +75,23 @@ class TestTheTable:
         expect(page.locator("#filter-problem")).to_contain_text("at its end")
         reader.problems[:] = [text for text in reader.problems if "422" not in text]
 
+    def test_is_kept_as_a_named_view(self, reader: Chromium) -> None:
+        """Filter, order and columns get a name, which stands beside the views of the compare page and opens here."""
+        page = reader.page("/?filter=width%20%3D%2032&sort=-test_accuracy&columns=name,status,epsilon")
+        expect(page.locator(ROW).first).to_be_visible()
+        page.get_by_test_id("views-menu").locator("summary").click()
+        page.get_by_label("Name of this view").fill("<i>wide</i> ones")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("link", name="<i>wide</i> ones")).to_be_visible()
+        other = reader.page("/compare?runs=1,2")
+        other.get_by_test_id("views-menu").locator("summary").click()
+        expect(other.get_by_test_id("views-menu").get_by_role("heading", name="Runs")).to_be_visible()
+        other.get_by_role("link", name="<i>wide</i> ones").click()
+        expect(other.get_by_role("columnheader", name="epsilon")).to_be_visible()
+        expect(other.get_by_role("columnheader", name="test accuracy")).to_have_count(0)
+        assert other.url == page.url
+        assert shown_ids(other)[:5] == shown_ids(page)[:5]
+
     def test_is_worked_by_keys(self, reader: Chromium) -> None:
         """J and k move, x chooses, X all up to here, c compares, e renames where the name stands."""
         page = reader.page("/?filter=status%20%3D%20finished")
@@ -115,6 +134,42 @@ class TestManyRunsAtOnce:
         page.get_by_test_id("toast").get_by_role("button", name="Undo").click()
         expect(row(page, ids[0])).to_be_visible()
         assert client.get("/api/runs/ids", params={"deleted": True}).json() == {"ids": []}
+
+    def test_say_with_how_many_it_was_done_and_with_which_not(self, reader: Chromium, archive: Archive) -> None:
+        """Priority, force stop and retry are offered where they can be done; who refuses is named with the reason."""
+        client = archive.client
+        found = [
+            client.get("/api/runs/ids", params={"filter": f"status = {status}"}).json()["ids"] for status in STATES
+        ]
+        queued, running, finished, failed = (ids[-2:] for ids in found)
+        ids = [*queued, *running, *finished, *failed]
+        page = reader.page(f"/?filter=id%20in%20({','.join(map(str, ids))})")
+        expect(page.locator(ROW)).to_have_count(len(ids))
+        page.get_by_label("Choose all runs that match").check()
+        chosen, toast = page.get_by_test_id("chosen"), page.get_by_test_id("toast")
+        chosen.get_by_role("button", name="Priority").click()
+        page.keyboard.type("7")
+        page.keyboard.press("Enter")
+        expect(toast).to_contain_text("4 runs given priority 7; not possible with 4 runs.")
+        toast.get_by_role("button", name="Which, and why").click()
+        expect(page.get_by_role("dialog")).to_contain_text(f"Run {failed[0]} is failed; a priority only tells when")
+        page.keyboard.press("Escape")
+        assert [client.get(f"/api/runs/{run_id}").json()["priority"] for run_id in (*queued, *finished)] == [7, 7, 0, 0]
+        toast.get_by_role("button", name="Undo").click()
+        until(lambda: client.get(f"/api/runs/{queued[0]}").json()["priority"] == 0)
+        chosen.get_by_role("button", name="Force stop").click()
+        expect(toast).to_contain_text("4 runs stopped by force; not possible with 4 runs.")
+        expect(row(page, running[0])).to_contain_text("stopped")
+        page.get_by_label("Choose all runs that match").uncheck()
+        for run_id in (running[0], finished[0]):
+            row(page, run_id).get_by_role("checkbox").check()
+        expect(chosen.get_by_role("button", name="Force stop")).to_be_hidden()
+        chosen.get_by_role("button", name="Retry").click()
+        expect(toast).to_contain_text(
+            f"1 run launched again; not the other: Run {finished[0]} is finished; only a failed"
+        )
+        (again,) = client.get("/api/runs", params={"filter": f"parent = {running[0]}"}).json()["runs"]
+        assert (again["relation"], again["status"]) == ("retry", "queued")
 
     def test_are_deleted_for_good_only_when_it_can_not_be_undone_any_more(
         self, reader: Chromium, archive: Archive
