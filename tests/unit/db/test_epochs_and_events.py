@@ -1,6 +1,8 @@
 import math
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -80,7 +82,17 @@ def follow(database: Database, cursor: int, done: threading.Event, seen: list[in
             return
 
 
+@pytest.fixture
+def eager_threads() -> Iterator[None]:
+    """Threads that take turns every 0.01 ms. After Python's 5 ms a busy one would hold up each step of the others."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
 class TestTheStream:
+    @pytest.mark.usefixtures("eager_threads")
     def test_numbers_follow_commits(self, database: Database) -> None:
         """Six writers at once give consecutive numbers, and a reader who goes on by the last number misses none."""
         run_ids = [add_run(database) for _ in range(6)]
@@ -105,6 +117,7 @@ class TestTheStream:
         reader.join()
         assert seen == list(range(start + 1, start + 61))
 
+    @pytest.mark.usefixtures("eager_threads")
     def test_numbers_follow_commits_of_every_kind(self, database: Database) -> None:
         """Launches, steps, epochs and notes of slow and quick writers at once are read once each and in order."""
         run_ids = [add_run(database, f"run {number}", epochs=100) for number in range(4)]
