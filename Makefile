@@ -73,6 +73,16 @@ bench:  ## Measure the training step beside TensorFlow's tape, Keras and PyTorch
 		--only-binary :all: -r requirements-benchmark.lock
 	@exec $(BIN)/python -m benchmarks.speed $(ARGS)
 
+MLFLOW = $(VENV)/mlflow
+
+.PHONY: mlflow
+mlflow:  ## Measure the service beside MLflow's server, on the same data; a look: make mlflow ARGS="--runs 1000 --rounds 3"
+	$(call install,requirements-dev.lock)
+	$(call python,-m venv $(MLFLOW))
+	@$(MLFLOW)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes --no-deps \
+		--only-binary :all: -r requirements-mlflow.lock
+	@exec $(BIN)/python -m benchmarks.beside_mlflow $(ARGS)
+
 UV = $(VENV)/uv/bin/uv
 COMPILE_GROUP = UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url
@@ -81,7 +91,7 @@ COMPILE = $(COMPILE_GROUP) pyproject.toml
 COMPILE_BENCHMARK = UV_FIND_LINKS="$${UV_FIND_LINKS-$$PIP_FIND_LINKS}" $(COMPILE_GROUP) --group benchmark
 
 .PHONY: lock
-lock:  ## Write the five lock files anew from pyproject.toml; newer versions: make lock ARGS=--upgrade
+lock:  ## Write the six lock files anew from pyproject.toml; newer versions: make lock ARGS=--upgrade
 	$(call python,-m venv $(VENV)/uv)
 	@$(VENV)/uv/bin/python -m pip --quiet --disable-pip-version-check install uv
 	$(COMPILE) $(ARGS) --extra worker --extra embedded --output-file requirements.lock
@@ -89,6 +99,7 @@ lock:  ## Write the five lock files anew from pyproject.toml; newer versions: ma
 	$(COMPILE) $(ARGS) --constraint requirements.lock --output-file requirements-backend.lock
 	$(COMPILE) $(ARGS) --extra worker --extra gpu --constraint requirements.lock --output-file requirements-gpu.lock
 	$(COMPILE_BENCHMARK) $(ARGS) --output-file requirements-benchmark.lock
+	$(COMPILE_GROUP) $(ARGS) --group mlflow --output-file requirements-mlflow.lock
 
 .PHONY: clean
 clean:  ## Delete the environment and all caches; runs and data sets stay

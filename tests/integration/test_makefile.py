@@ -239,7 +239,7 @@ class TestTargets:
         done = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, check=True, capture_output=True, text=True)
         listed = re.findall(r"^make (\w+) +\S", done.stdout, re.MULTILINE)
         phony = re.findall(r"^\.PHONY: (\w+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-        targets = ["help", "run", "test", "check", "faults", "backup", "results", "bench", "lock", "clean"]
+        targets = ["help", "run", "test", "check", "faults", "backup", "results", "bench", "mlflow", "lock", "clean"]
         assert listed == phony == targets
 
     def test_results_need_a_folder(self, project: Project) -> None:

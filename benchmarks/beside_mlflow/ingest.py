@@ -1,0 +1,123 @@
+"""Points into each service by the way that is meant for them: a worker's own, and MLflow's log-batch."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from backend.contract import MAX_LEASE_S, METRIC_NAMES
+from backend.db import epochs
+from backend.db.engine import Database
+from backend.notifier import RedisNotifier
+from benchmarks.beside_mlflow.laboratory import EXPERIMENT
+from benchmarks.beside_mlflow.servers import Server
+from tests.builders import add_run, epoch_report, start_run
+from worker.recorder import Recorder, Retention
+
+POINTS_AN_EPOCH = len(METRIC_NAMES)
+LIVE_EPOCHS = 100  # of a turn
+BATCH = 1000  # points; the most that log-batch takes
+BATCHES = 12  # of a turn, shared by the clients
+CLIENTS = (1, 2, 4)  # tried for MLflow, which is measured with the best
+_EPOCHS_AT_ONCE = BATCH // POINTS_AN_EPOCH
+
+
+class Ours:
+    """A worker's process, which writes into the database itself, as training does."""
+
+    def __init__(self, database: Database, redis_url: str) -> None:
+        self._database, self._notifier = database, RedisNotifier(redis_url)
+
+    def live(self) -> float:
+        """Points a second, a commit and news of it after every epoch: what a worker's recorder does."""
+        run_id, attempt = self._run()
+        recorder = Recorder(self._database, self._notifier, run_id, attempt, 10_000, 10.0, Retention(1, 0))
+        reports = [epoch_report(number) for number in range(LIVE_EPOCHS)]
+
+        def write() -> None:
+            for report in reports:
+                recorder.add(report)
+
+        return POINTS_AN_EPOCH * LIVE_EPOCHS / _seconds(write)
+
+    def batched(self) -> float:
+        """Points a second where a transaction holds as many epochs as make a thousand points."""
+        run_id, attempt = self._run()
+        reports = [epoch_report(number) for number in range(BATCHES * _EPOCHS_AT_ONCE)]
+
+        def write() -> None:
+            for first in range(0, len(reports), _EPOCHS_AT_ONCE):
+                with self._database.write() as session:
+                    for report in reports[first : first + _EPOCHS_AT_ONCE]:
+                        epochs.append(session, run_id, attempt, report)
+                self._notifier.changed()
+
+        return POINTS_AN_EPOCH * len(reports) / _seconds(write)
+
+    def _run(self) -> tuple[int, int]:
+        run_id = add_run(self._database, epochs=10_000)
+        return run_id, start_run(self._database, run_id, MAX_LEASE_S - 10).attempt
+
+
+class Theirs:
+    """Clients with open connections that post what was made into JSON before the clock runs."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self.clients = max(CLIENTS, key=self._batched)
+
+    def live(self) -> float:
+        """Points a second, a request of one epoch's metrics after the other."""
+        client = self._server.client()
+        run_id = self._run()
+        bodies = [_body(run_id, number, 1) for number in range(LIVE_EPOCHS)]
+
+        def write() -> None:
+            for body in bodies:
+                client.post("/api/2.0/mlflow/runs/log-batch", body)
+
+        return POINTS_AN_EPOCH * LIVE_EPOCHS / _seconds(write)
+
+    def batched(self) -> float:
+        """Points a second in requests of a thousand, of as many clients at once as is best."""
+        return self._batched(self.clients)
+
+    def _batched(self, clients: int) -> float:
+        count = BATCHES // clients
+        work: list[tuple[Callable[[str, str], object], list[str]]] = []
+        for _ in range(clients):
+            run_id, client = self._run(), self._server.client()
+            bodies = [_body(run_id, place * _EPOCHS_AT_ONCE, _EPOCHS_AT_ONCE) for place in range(count)]
+            work.append((client.post, bodies))
+
+        def write_one(post: Callable[[str, str], object], bodies: Sequence[str]) -> None:
+            for body in bodies:
+                post("/api/2.0/mlflow/runs/log-batch", body)
+
+        with ThreadPoolExecutor(clients) as pool:
+            seconds = _seconds(lambda: list(pool.map(lambda job: write_one(*job), work)))
+        return POINTS_AN_EPOCH * _EPOCHS_AT_ONCE * count * clients / seconds
+
+    def _run(self) -> str:
+        body = json.dumps({"experiment_id": EXPERIMENT, "start_time": int(1000 * time.time())})
+        answer = self._server.client().post("/api/2.0/mlflow/runs/create", body)
+        run_id: str = json.loads(answer.body)["run"]["info"]["run_id"]
+        return run_id
+
+
+def _body(run_id: str, first: int, count: int) -> str:
+    at_ms = int(1000 * time.time())
+    metrics = []
+    for number in range(first, first + count):
+        report = epoch_report(number)
+        metrics += [
+            {"key": name, "value": getattr(report, name), "timestamp": at_ms + number, "step": number}
+            for name in METRIC_NAMES
+        ]
+    return json.dumps({"run_id": run_id, "metrics": metrics})
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began_at = time.perf_counter()
+    work()
+    return time.perf_counter() - began_at
