@@ -3,6 +3,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from backend.db import migrate
 from tests.service import Service
 from tests.services import PostgresServer, ValkeyServer, postgres_server, valkey_server
 
-FIGURES = pytest.StashKey[list[str]]()
+MEASURED = "measured"
 HARDWARE = re.compile(r"\b(GPU|CUDA|CPU|cores?|memory|bfloat16|hardware)\b", re.IGNORECASE)
 
 
@@ -116,12 +117,21 @@ def service(tmp_path_factory: pytest.TempPathFactory, service_settings: dict[str
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Call it with what was measured: it stands at the end of the tests' output."""
-    return request.config.stash.setdefault(FIGURES, []).append
+    # A test's own properties go with its report, also where processes share the tests.
+    return lambda text: request.node.user_properties.append((MEASURED, text))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def properties(terminalreporter: pytest.TerminalReporter, name: str) -> Iterator[Any]:
+    """What tests have told of themselves under a name, whether they passed or failed."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            if report.when == "call":
+                yield from (value for key, value in report.user_properties if key == name)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """List what the tests have measured."""
-    for text in config.stash.get(FIGURES, []):
+    for text in properties(terminalreporter, MEASURED):
         terminalreporter.write_line(f"measured: {text}")
 
 

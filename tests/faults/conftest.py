@@ -11,6 +11,7 @@ import pytest
 
 from backend.db import migrate
 from backend.db.engine import Database
+from tests.conftest import properties
 from tests.faults.lab import QUICK, EpochFact, Lab
 from tests.service import Service
 
@@ -26,7 +27,7 @@ class Line(NamedTuple):
     figure: str
 
 
-LINES = pytest.StashKey[list[Line]]()
+LINE = "fault"
 Note = Callable[[str, str, str], None]
 
 
@@ -69,8 +70,7 @@ def again(request: pytest.FixtureRequest, long: bool, seed: int) -> str:
 @pytest.fixture
 def note(request: pytest.FixtureRequest) -> Note:
     """Call it with what was measured, its bar and the figure: a line of the table at the end of the output."""
-    lines = request.config.stash.setdefault(LINES, [])
-    return lambda what, bar, figure: lines.append(Line(what, bar, figure))
+    return lambda what, bar, figure: request.node.user_properties.append((LINE, (what, bar, figure)))
 
 
 @pytest.fixture(scope="session")
@@ -103,9 +103,9 @@ def empty_database(request: pytest.FixtureRequest, quick_folder: Path) -> Iterat
     database.close()
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The table: what was broken, what had to hold, what was seen."""
-    lines = config.stash.get(LINES, [])
+    lines = [Line(*line) for line in properties(terminalreporter, LINE)]
     if not lines:
         return
     lines = [Line("fault", "bar", "measured"), *lines]
