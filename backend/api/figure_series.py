@@ -69,7 +69,7 @@ def system(session: Session, run_id: int) -> "SystemSeries":
     from frontend.charts import SystemSeries  # noqa: PLC0415
 
     run, points = runs.load(session, run_id), system_use.of_run(session, run_id)
-    config = TrainConfig.model_validate(run.config)
+    config = config_of(run.config)
     return SystemSeries(
         run_id=run.id,
         backprop=config.backprop,
