@@ -53,7 +53,11 @@ export class PointAxes {
   }
 
   #axis(way, place) {
-    const choose = (value) => this.#change({ fields: [0, 1].map((index) => (index === place ? value : this.#fields[index])).join(",") })
+    const choose = (value) => {
+      // At once, and not when the figure comes: the other axis may be chosen before that.
+      this.#fields = [0, 1].map((index) => (index === place ? value : this.#fields[index]))
+      this.#change({ fields: this.#fields.join(",") })
+    }
     const box = h("input", { type: "checkbox", class: "check", "data-testid": `log-${way}`, "aria-label": `Logarithmic ${way}`, onchange: () => this.#toggleLog() })
     this.#logs.set(way, box)
     return h("span", { class: "chart-tool-pair" }, this.#select(way, way, choose), h("label", { class: "control-check" }, box, "log"))

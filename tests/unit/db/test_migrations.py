@@ -102,7 +102,7 @@ class TestMigrations:
             with database.read() as session:
                 run = runs.load(session, 1)
                 assert (run.status, run.created_at, run.tags) == (RunStatus.RUNNING, AT, ["paper"])
-                assert run.worker_name == "name"
+                assert run.worker_name == before["run"].get("worker_name", "name")
                 assert TrainConfig.model_validate(run.config).width == 3
                 assert [row.non_finite for row in epochs.after(session, 1, -1)] == [{"train_cost": "NaN"}]
                 assert [event.kind for event in events.of_run(session, 1)] == ["created"]
