@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from sqlalchemy.exc import InternalError, OperationalError
 from sqlalchemy.orm import Session
 
-from backend.contract import CheckpointFile, EpochReport, Measurements, Progress, Report
-from backend.db import checkpoints, epochs, events, lifecycle, measurements, runs
+from backend.contract import CheckpointFile, EpochReport, Measurements, Progress, Report, Stopped
+from backend.db import batches, checkpoints, epochs, events, lifecycle, measurements, runs
 from backend.db.engine import Database
 from backend.db.rests import TRAINS
 from backend.notifier import Notifier
@@ -61,13 +61,13 @@ class Recorder:
         """
         self.has_trained |= isinstance(report, EpochReport) or (isinstance(report, Progress) and report.phase in TRAINS)
         if isinstance(report, Progress):
-            self._write(lambda session: runs.set_progress(session, self._run_id, self._attempt, report))
+            self._write(lambda session: self._show_progress(session, report))
         elif isinstance(report, EpochReport):
             self._write(lambda session: self._add_epoch(session, report, checkpoint))
         elif isinstance(report, Measurements):
             self._write(lambda session: measurements.add(session, self._run_id, self._attempt, report))
         else:
-            self._write(lambda session: self._end_as_asked(session, checkpoint))
+            self._write(lambda session: self._end_as_asked(session, report, checkpoint))
         dropped, self._dropped = self._dropped, []
         return dropped
 
@@ -91,13 +91,24 @@ class Recorder:
         lifecycle.held(session, self._run_id, self._attempt)
         events.add_note(session, self._run_id, text)
 
-    def _end_as_asked(self, session: Session, checkpoint: CheckpointFile | None) -> None:
+    def _show_progress(self, session: Session, report: Progress) -> None:
+        runs.set_progress(session, self._run_id, self._attempt, report)
+        self._add_batches(session, report)
+
+    def _add_batches(self, session: Session, report: Progress | EpochReport | Stopped) -> None:
+        if report.results is not None:
+            batches.append(session, self._run_id, report.results)
+
+    def _end_as_asked(self, session: Session, report: Stopped, checkpoint: CheckpointFile | None) -> None:
+        lifecycle.held(session, self._run_id, self._attempt)
+        self._add_batches(session, report)
         if checkpoint is not None:
             self._keep(session, checkpoint)
         lifecycle.end_as_asked(session, self._run_id, self._attempt)
 
     def _add_epoch(self, session: Session, report: EpochReport, checkpoint: CheckpointFile | None) -> None:
         new = epochs.append(session, self._run_id, self._attempt, report)
+        self._add_batches(session, report)
         if report.measured is not None:
             measurements.add(session, self._run_id, self._attempt, report.measured)
         if checkpoint is not None:

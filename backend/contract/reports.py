@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 METRIC_NAMES = ("train_accuracy", "train_cost", "test_accuracy", "test_cost", "epoch_seconds", "images_per_second")
+FLOAT32_BYTES = 4
 
 
 class Phase(StrEnum):
@@ -18,8 +19,27 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True)
+class BatchResults:
+    """What came of some batches, one after another: measured on x', each before its update.
+
+    A run's batches are counted through all epochs: its batch 0 is the first of epoch 0. A NaN or infinity stays one.
+    """
+
+    first: int  # number of the first of them
+    costs: bytes  # float32 [batches], little-endian; means over a batch, in nats
+    accuracies: bytes  # float32 [batches], little-endian; fractions
+
+    def __len__(self) -> int:
+        """How many batches they are of."""
+        return len(self.costs) // FLOAT32_BYTES
+
+
+@dataclass(frozen=True)
 class Progress:
-    """How far an epoch is. Sent at most once a second, and never more often than once a batch."""
+    """How far an epoch is. Sent at most once a second, and never more often than once a batch.
+
+    Whatever report comes next after some batches carries what came of them.
+    """
 
     phase: Phase
     epoch: int  # 0-based, the one that is under way
@@ -28,6 +48,7 @@ class Progress:
     images_per_second: float | None = None
     note: str | None = None  # a few words for the reader, such as how much of a file has been downloaded
     trained: bool = False  # measuring: whether this epoch's training and testing are behind it
+    results: BatchResults | None = None
 
 
 class AuditVerdict(StrEnum):
@@ -131,6 +152,7 @@ class EpochReport:
     dilation_lambda: float | None  # weight of the skipping gradient in this epoch; None: not dilated
     state_hash: str | None = None  # SHA-256 of weights and optimizer state after this epoch
     measured: Measurements | None = None  # of the weights after this epoch, where it was due
+    results: BatchResults | None = None
 
 
 @dataclass(frozen=True)
@@ -139,6 +161,7 @@ class Stopped:
 
     epoch: int
     batch: int
+    results: BatchResults | None = None
 
 
 @dataclass(frozen=True)

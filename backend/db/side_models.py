@@ -33,6 +33,21 @@ class LayerStat(Base):
     vmax_active: Mapped[float | None]
 
 
+class BatchChunk(Base):
+    """What came of some batches of a run, one after another: columns of float32, little-endian.
+
+    Batches are counted through all epochs. The newest chunk of a run still grows; nothing in it ever changes.
+    """
+
+    __tablename__ = "batch_chunk"
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), primary_key=True)
+    first: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    count: Mapped[int]
+    costs: Mapped[bytes] = mapped_column(LargeBinary)
+    accuracies: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class AttackOutcome(Base):
     """How many attacked test images are still classified rightly after so many epochs. Written once."""
 

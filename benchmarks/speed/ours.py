@@ -50,7 +50,7 @@ class Ours:
     def steps(self, count: int) -> None:
         """Train for some batches more."""
         for first, batches in runs(count, self._next):
-            self._learned = self._program.train(self._learned, first, batches, order=self._order, dilation=None)
+            self._learned = self._program.train(self._learned, first, batches, order=self._order, dilation=None).learned
         self._next = (self._next + count) % BATCHES
 
     def learned(self) -> tuple[list[Floats], list[Floats]]:

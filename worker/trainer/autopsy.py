@@ -52,7 +52,7 @@ def examine(
     """
     learned, step = before.learned, before.batch
     for step in range(before.batch, last):
-        after = program.train(learned, step, 1, order=order, dilation=dilation)
+        after = program.train(learned, step, 1, order=order, dilation=dilation).learned
         if not program.is_finite(after):
             break
         learned = after

@@ -7,7 +7,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from backend.contract import EpochReport, Measurements, Phase, Progress, Report, Stopped, TrainConfig
+import numpy as np
+
+from backend.contract import BatchResults, EpochReport, Measurements, Phase, Progress, Report, Stopped, TrainConfig
 from backend.errors import TrainingDiverged
 from worker.trainer.autopsy import examine
 from worker.trainer.checkpoint import state_hash
@@ -15,8 +17,8 @@ from worker.trainer.dilation import dilation_lambda
 from worker.trainer.measuring import Measuring
 from worker.trainer.networks import build
 from worker.trainer.parallel import devices_for
-from worker.trainer.program import Program
-from worker.trainer.state import Sums, TrainerState, TrainingData
+from worker.trainer.program import Program, Trained
+from worker.trainer.state import Learned, Sums, TrainerState, TrainingData
 
 DISPATCH_S = 0.4  # what a compiled call should last: a wish to stop waits for its end
 PROGRESS_S = 1.0  # least time between two reports of progress
@@ -70,6 +72,8 @@ class Training:
         self._network = build(config)
         self._measuring = Measuring(self._network, config, data)
         self._meter = _Meter(clock)
+        self._untold = _Untold()
+        self._batches = len(data.train_images) // config.batch_size
         self.state = start or first_state(config, data)
 
     def reports(self, stop: Callable[[], bool]) -> Iterator[Report]:
@@ -88,8 +92,16 @@ class Training:
             TrainingDiverged: something became infinite or not a number. The report of its epoch came before, where
                 that shows it; a wish to stop that comes after it changes nothing.
         """
-        batches = len(self._data.train_images) // self._config.batch_size
-        yield from self._meter.report(Phase.COMPILING, self.state.epoch, self.state.batch, batches)
+        try:
+            for report in self._reports(stop):
+                yield report if isinstance(report, Measurements) else replace(report, results=self._untold.take())
+        except TrainingDiverged:
+            if results := self._untold.take():
+                yield Progress(Phase.TRAINING, self.state.epoch, self.state.batch, self._batches, results=results)
+            raise
+
+    def _reports(self, stop: Callable[[], bool]) -> Iterator[Report]:
+        yield from self._meter.report(Phase.COMPILING, self.state.epoch, self.state.batch, self._batches)
         program = Program(self._network, self._config, self._data, devices_for(self._config))
         program.prepare(self.state.learned)
         if (self.state.epoch, self.state.batch) == (self._first_epoch, 0):
@@ -131,8 +143,13 @@ class Training:
         """
         config, state = self._config, self.state
         weight, order = dilation_lambda(config, state.epoch), program.order(state.epoch)
-        advance = partial(program.train, order=order, dilation=weight)
         before = state
+
+        def advance(learned: Learned, first: int, count: int) -> Learned:
+            trained = program.train(learned, first, count, order=order, dilation=weight)
+            self._untold.add(state.epoch * program.train_batches + first, trained)
+            return trained.learned
+
         for learned, batches, seconds in _dispatches(
             advance, state.learned, state.batch, program.train_batches, self._clock
         ):
@@ -236,6 +253,31 @@ def next_count(count: int, seconds: float) -> int:
     """
     wanted = count * DISPATCH_S / seconds if seconds > 0 else math.inf
     return max(1, int(min(2 * count, wanted)))
+
+
+class _Untold:
+    """What came of the batches since the last report."""
+
+    def __init__(self) -> None:
+        self._first = 0
+        self._pieces: list[Trained] = []
+
+    def add(self, first: int, trained: Trained) -> None:
+        """Some batches more, from number `first` of the run's on."""
+        if not self._pieces:
+            self._first = first
+        self._pieces.append(trained)
+
+    def take(self) -> BatchResults | None:
+        """All of it, which is told now."""
+        if not self._pieces:
+            return None
+        costs, accuracies = (
+            np.concatenate([getattr(piece, name) for piece in self._pieces]).astype("<f4").tobytes()
+            for name in ("costs", "accuracies")
+        )
+        self._pieces = []
+        return BatchResults(self._first, costs, accuracies)
 
 
 class _Meter:

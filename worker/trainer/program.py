@@ -4,7 +4,7 @@ The number of steps is an argument, so nothing is compiled twice, and where a ca
 """
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +19,14 @@ from worker.trainer.tensors import Tensor
 MAP_BYTES = 16 * 2**20  # of the largest map of a batch that is only measured; several such maps are held at once
 FLOAT_BYTES = 4
 ALIGNMENT = 64  # bytes: what the vector instructions that TensorFlow uses may ask for
+
+
+class Trained(NamedTuple):
+    """What came of some batches."""
+
+    learned: Learned
+    costs: NDArray[np.float32]  # [batches], of each the mean over its images, in nats
+    accuracies: NDArray[np.float32]  # [batches], fractions
 
 
 class Program:
@@ -59,12 +67,13 @@ class Program:
         generator = np.random.default_rng([self._config.seed, epoch])
         return tf.constant(generator.permutation(np.arange(self._images, dtype=np.int32)))
 
-    def train(self, learned: Learned, first: int, batches: int, *, order: Tensor, dilation: float | None) -> Learned:
-        """What is learned after some batches of an epoch, from the one with the 0-based number `first` on."""
+    def train(self, learned: Learned, first: int, batches: int, *, order: Tensor, dilation: float | None) -> Trained:
+        """What came of some batches of an epoch, from the one with the 0-based number `first` on."""
         weight = tf.constant(dilation or 0.0, learned.weights[0].dtype)
-        result = cast("Learned", self._train(learned, order, tf.constant(first), tf.constant(batches), weight))
-        _wait(result.sums)
-        return result
+        after, course = self._train(learned, order, tf.constant(first), tf.constant(batches), weight)
+        _wait(after.sums)
+        costs, accuracies = course.numpy()[:batches].T / self._config.batch_size
+        return Trained(after, costs.astype(np.float32), accuracies.astype(np.float32))
 
     def evaluate(self, sums: Sums, first: int, batches: int, *, weights: Sequence[Tensor]) -> Sums:
         """The sums with those of some test batches added, from the one with the 0-based number `first` on."""
@@ -103,17 +112,24 @@ def _all_finite(learned: Learned) -> Tensor:
 
 def _training_loop(network: Network, config: TrainConfig, data: TrainingData, devices: Sequence[str]) -> Any:
     images, labels, size = on_device(data.train_images), tf.constant(data.train_labels), config.batch_size
-    dilated = config.backprop is Backprop.DILATED
+    dilated, most = config.backprop is Backprop.DILATED, len(data.train_images) // size
 
     @tf.function(autograph=False, jit_compile=config.xla)  # type: ignore[untyped-decorator]
-    def run(learned: Learned, order: Tensor, first: Tensor, batches: Tensor, dilation: Tensor) -> Learned:
-        def body(batch: Tensor, learned: Learned) -> tuple[Tensor, Learned]:
+    def run(
+        learned: Learned, order: Tensor, first: Tensor, batches: Tensor, dilation: Tensor
+    ) -> tuple[Learned, Tensor]:
+        def body(batch: Tensor, learned: Learned, course: Tensor) -> tuple[Tensor, Learned, Tensor]:
             chosen = tf.slice(order, [batch * size], [size])
             x = tf.cast(tf.gather(images, chosen), learned.weights[0].dtype)
             y = tf.gather(labels, chosen)
-            return batch + 1, training_step(network, config, learned, x, y, dilation if dilated else None, devices)
+            after = training_step(network, config, learned, x, y, dilation if dilated else None, devices)
+            # What the sums grew by is what the batch added: the step itself stays as it is.
+            grown = [tf.cast(new - old, course.dtype) for new, old in zip(after.sums, learned.sums, strict=True)]
+            return batch + 1, after, tf.tensor_scatter_nd_update(course, [[batch - first]], [tf.stack(grown)])
 
-        return cast("Learned", tf.while_loop(lambda batch, _: batch < first + batches, body, (first, learned))[1])
+        nothing = tf.zeros([most, len(learned.sums)], tf.float64)
+        _, learned, course = tf.while_loop(lambda batch, *_: batch < first + batches, body, (first, learned, nothing))
+        return learned, course
 
     return run
 

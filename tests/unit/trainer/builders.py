@@ -42,7 +42,7 @@ def sums_by_epoch(config: TrainConfig, data: TrainingData, weights: Sequence[flo
     program, learned, found = Program(build(config), config, data), start(config), []
     for epoch, weight in enumerate(weights):
         learned = learned._replace(sums=Sums.zero())
-        learned = program.train(learned, 0, program.train_batches, order=program.order(epoch), dilation=weight)
+        learned = program.train(learned, 0, program.train_batches, order=program.order(epoch), dilation=weight).learned
         tested = program.evaluate(Sums.zero(), 0, program.test_batches, weights=learned.weights)
         found.append((learned.sums, tested))
     return found

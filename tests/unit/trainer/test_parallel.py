@@ -50,9 +50,9 @@ def compare(config, dtype):
             state, program.order(0), tf.constant(0), tf.constant(1), tf.constant(0.0, dtype)).graph.as_graph_def(
             ).library.function for node in node.node_def if node.op.startswith("Conv2D") or node.op == "MatMul"}
         assert len({name for name in placed if name}) == len(used), placed
-        first.append(flat(program.train(state, 0, 1, order=program.order(0), dilation=0.5).optimizer.mean))
-        last.append(flat(program.train(state, 0, 4, order=program.order(0), dilation=0.5)))
-    again = flat(program.train(state, 0, 4, order=program.order(0), dilation=0.5))
+        first.append(flat(program.train(state, 0, 1, order=program.order(0), dilation=0.5).learned.optimizer.mean))
+        last.append(flat(program.train(state, 0, 4, order=program.order(0), dilation=0.5).learned))
+    again = flat(program.train(state, 0, 4, order=program.order(0), dilation=0.5).learned)
     return distance(first[1], first[0]), distance(last[1], last[0]), distance(again, last[1])
 
 print(json.dumps([

@@ -36,7 +36,7 @@ def trained(program: Program, state: TrainerState, epochs: int, calls: list[int]
             count = min(calls[number % len(calls)], program.train_batches - state.batch)
             number += 1
             order = program.order(state.epoch)
-            learned = program.train(state.learned, state.batch, count, order=order, dilation=None)
+            learned = program.train(state.learned, state.batch, count, order=order, dilation=None).learned
             state = state.after(learned, state.batch + count, 0.0)
         state = state.next_epoch()
     return state
@@ -86,7 +86,7 @@ class TestTrain:
             x, labels = tf.constant(data.train_images[chosen]), data.train_labels[chosen]
             learned = training_step(build(CONFIG), CONFIG, learned, x, labels, None)
         assert program.train_batches == BATCHES
-        found = program.train(start(CONFIG), 0, BATCHES, order=order, dilation=None)
+        found = program.train(start(CONFIG), 0, BATCHES, order=order, dilation=None).learned
         assert int(found.sums.correct) == int(learned.sums.correct)
         assert float(found.sums.cost) == pytest.approx(float(learned.sums.cost), rel=1e-6)
         for k in range(7):
@@ -99,8 +99,20 @@ class TestTrain:
         images = data.train_images.copy()
         images[order.numpy()[BATCHES * BATCH :]] = math.nan
         other = Program(build(CONFIG), CONFIG, replace(data, train_images=images))
-        found = [each.train(start(CONFIG), 0, BATCHES, order=order, dilation=None) for each in (program, other)]
+        found = [each.train(start(CONFIG), 0, BATCHES, order=order, dilation=None).learned for each in (program, other)]
         assert bits(found[0]) == bits(found[1])
+
+    def test_tells_what_came_of_every_batch(self, program: Program) -> None:
+        """Costs and accuracies of the batches, wherever calls end, are what the sums of the epoch are made of."""
+        state, order = start(CONFIG), program.order(0)
+        whole = program.train(state, 0, BATCHES, order=order, dilation=None)
+        pieces = [program.train(state, 0, 1, order=order, dilation=None)]
+        pieces.append(program.train(pieces[0].learned, 1, BATCHES - 1, order=order, dilation=None))
+        for name in ("costs", "accuracies"):
+            assert np.array_equal(getattr(whole, name), np.concatenate([getattr(piece, name) for piece in pieces]))
+        assert len(whole.costs) == BATCHES
+        assert whole.costs.sum() * BATCH == pytest.approx(float(whole.learned.sums.cost), rel=1e-6)
+        assert np.rint(whole.accuracies * BATCH).sum() == int(whole.learned.sums.correct)
 
     def test_gives_equal_bits_wherever_calls_end(self, program: Program) -> None:
         """Weights, AMSGrad's memory and sums are equal to the last bit, however batches are shared out to calls."""
@@ -115,7 +127,7 @@ class TestTrain:
         """A state saved within an epoch, read back and trained on by a new program ends with the same bits."""
         unbroken = trained(program, TrainerState.start(CONFIG, start(CONFIG).weights), 3, [99])
         begun = trained(program, TrainerState.start(CONFIG, start(CONFIG).weights), 1, [99])
-        learned = program.train(begun.learned, 0, 2, order=program.order(1), dilation=None)
+        learned = program.train(begun.learned, 0, 2, order=program.order(1), dilation=None).learned
         saved = [np.asarray(part) for part in tf.nest.flatten(learned)]
         read = tf.nest.pack_sequence_as(start(CONFIG), [tf.constant(part) for part in saved])
         resumed = trained(Program(build(CONFIG), CONFIG, data), TrainerState(read, epoch=1, batch=2), 3, [99])
@@ -125,7 +137,7 @@ class TestTrain:
         """Preparing compiles both loops and trains nothing."""
         begun = start(CONFIG)
         program.prepare(begun)
-        assert bits(program.train(begun, 0, 0, order=program.order(0), dilation=None)) == bits(start(CONFIG))
+        assert bits(program.train(begun, 0, 0, order=program.order(0), dilation=None).learned) == bits(start(CONFIG))
 
 
 class TestXla:
@@ -138,7 +150,7 @@ class TestXla:
             each = config.model_copy(update={"xla": xla})
             begun = TrainerState.start(each, build(each).initial_weights((32, 32, 1), 0)).learned
             program = Program(build(each), each, data)
-            found.append(program.train(begun, 0, 3, order=program.order(0), dilation=None))
+            found.append(program.train(begun, 0, 3, order=program.order(0), dilation=None).learned)
         for one, other in zip(found[0].weights, found[1].weights, strict=True):
             assert np.allclose(one, other, atol=2e-4)
         assert float(found[0].sums.cost) == pytest.approx(float(found[1].sums.cost), rel=1e-4)
