@@ -1,14 +1,24 @@
 import itertools
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from backend.contract import Backprop, EpochReport, Measurements, Phase, Progress, Report, Stopped, TrainConfig
+from backend.contract import (
+    Backprop,
+    BatchResults,
+    EpochReport,
+    Measurements,
+    Phase,
+    Progress,
+    Report,
+    Stopped,
+    TrainConfig,
+)
 from backend.errors import TrainingDiverged
 from tests.unit.trainer.builders import (
     BATCH,
@@ -19,7 +29,7 @@ from tests.unit.trainer.builders import (
     many_test_images,
     sums_by_epoch,
 )
-from worker.trainer import TrainingData, train
+from worker.trainer import Training, TrainingData, train
 from worker.trainer.loop import DISPATCH_S, next_count
 
 SLOW, QUICK = 10.0, 0.0  # seconds that each call seems to take: one batch a call, or twice as many each time
@@ -55,7 +65,16 @@ def epochs(config: TrainConfig, data: TrainingData, step: float = SLOW) -> list[
 
 def results(found: list[EpochReport]) -> list[tuple[Any, ...]]:
     """What of the reports no clock decides."""
-    return [astuple(replace(report, epoch_seconds=0.0, images_per_second=0.0)) for report in found]
+    return [astuple(replace(report, epoch_seconds=0.0, images_per_second=0.0, results=None)) for report in found]
+
+
+def batches(found: Iterable[Report]) -> BatchResults:
+    """What the reports say of all batches together; each piece must go on where the one before it ended."""
+    pieces = [report.results for report in found if not isinstance(report, Measurements) and report.results]
+    for one, next_one in itertools.pairwise(pieces):
+        assert one.first + len(one) == next_one.first
+    costs, accuracies = (b"".join(getattr(piece, name) for piece in pieces) for name in ("costs", "accuracies"))
+    return BatchResults(pieces[0].first, costs, accuracies)
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +187,42 @@ class TestReports:
         assert 0 < told[1].test_accuracy <= 1
 
 
+class TestBatches:
+    def test_are_all_told_wherever_calls_end(self, data: TrainingData, unbroken: list[Report]) -> None:
+        """Every batch of every epoch is told once, in order, and its bits don't depend on how long calls were."""
+        told = batches(unbroken)
+        assert (told.first, len(told)) == (0, 2 * BATCHES)
+        assert batches(reports(CONFIG, data, step=QUICK)) == told
+
+    def test_have_the_mean_of_their_epoch(self, unbroken: list[Report]) -> None:
+        """The epoch's cost and accuracy are the means of those of its batches."""
+        told = batches(unbroken)
+        for report in unbroken:
+            if isinstance(report, EpochReport):
+                of_epoch = slice(report.epoch * BATCHES, (report.epoch + 1) * BATCHES)
+                assert np.frombuffer(told.costs, "<f4")[of_epoch].mean() == pytest.approx(report.train_cost)
+                assert np.frombuffer(told.accuracies, "<f4")[of_epoch].mean() == pytest.approx(report.train_accuracy)
+
+    @pytest.mark.parametrize("number", [3, 5, 7])
+    def test_go_on_after_a_stop(self, data: TrainingData, unbroken: list[Report], number: int) -> None:
+        """A run that stops and goes on tells each batch once: what was done before the stop is told with it."""
+        training = Training(CONFIG, data, clock=ticking(SLOW))
+        before = list(training.reports(asked(number)))
+        after = list(Training(CONFIG, data, start=training.state, clock=ticking(SLOW)).reports(never))
+        assert batches([*before, *after]) == batches(unbroken)
+
+    def test_show_where_a_run_diverged(self, data: TrainingData) -> None:
+        """The batch whose cost was not finite is the first such one, whether or not its epoch was told."""
+        told: list[Report] = []
+        with pytest.raises(TrainingDiverged) as failure:
+            told.extend(train(DIVERGING, data, stop=never, clock=ticking(0.001)))
+        autopsy: dict[str, Any] = failure.value.autopsy
+        of_step = autopsy["epoch"] * (len(data.train_images) // DIVERGING.batch_size) + autopsy["step"]
+        finite = np.isfinite(np.frombuffer(batches(told).costs, "<f4"))
+        assert finite[:of_step].all()
+        assert not finite.all()
+
+
 class TestDilation:
     config = CONFIG.model_copy(
         update={"backprop": Backprop.DILATED, "dilation_proportion": 8.0, "dilation_decay": 1.0, "epochs": 3}
@@ -200,7 +255,8 @@ class TestStop:
     ) -> None:
         """It is asked for at each epoch's begin and after each call, and Stopped says how far the run came."""
         found = reports(CONFIG, data, stop=asked(number), step=step)
-        assert found[-1] == Stopped(epoch, batch)
+        assert isinstance(found[-1], Stopped)
+        assert (found[-1].epoch, found[-1].batch) == (epoch, batch)
         assert sum(isinstance(report, Stopped) for report in found) == 1
         assert sum(isinstance(report, EpochReport) for report in found) == epoch
 

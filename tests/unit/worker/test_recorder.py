@@ -1,12 +1,13 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 from sqlalchemy.orm import Session
 
-from backend.contract import CheckpointFile, EpochReport, Phase, Progress, RunStatus, Stopped
-from backend.db import checkpoints, epochs, layer_stats, lifecycle, runs
+from backend.contract import BatchResults, CheckpointFile, EpochReport, Phase, Progress, RunStatus, Stopped
+from backend.db import batches, checkpoints, epochs, layer_stats, lifecycle, runs
 from backend.db.engine import Database
 from backend.errors import AttemptSuperseded
 from tests.builders import add_run, claim_run, epoch_report, measurements, start_run
@@ -171,3 +172,25 @@ class TestTheRecorder:
         attempt.recorder.add(epoch_report(1, measured=measurements(2)))
         assert attempt.audited == [0, 0, 1, 1, 2, 2]
         assert attempt.status is RunStatus.FINISHED
+
+    @pytest.mark.parametrize(
+        "report", [epoch_report(0), Progress(Phase.TRAINING, 0, 1, 2), Stopped(0, 1)], ids=["epoch", "progress", "stop"]
+    )
+    def test_stores_batches_with_the_report_that_brings_them(
+        self, database: FaultyDatabase, report: EpochReport | Progress | Stopped
+    ) -> None:
+        """What came of batches is there with its report, once where that is told twice, and never of a lost attempt."""
+        attempt = Attempt(database)
+        brought = replace(report, results=BatchResults(0, bytes(8), bytes(8)))
+        database.faults = 2
+        attempt.recorder.add(brought)
+        with database.read() as session:
+            assert batches.extent(session, attempt.run_id) == (2, 2)
+        late = replace(report, results=BatchResults(2, bytes(4), bytes(4)))
+        with database.write() as session:
+            if runs.load(session, attempt.run_id).status is RunStatus.RUNNING:
+                lifecycle.give_back(session, attempt.run_id, attempt.number, "lost", blameless=True)
+        with pytest.raises(AttemptSuperseded):
+            attempt.recorder.add(late)
+        with database.read() as session:
+            assert batches.extent(session, attempt.run_id) == (2, 2)
