@@ -81,6 +81,7 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[EpochFact]
         lab.wait_until_all_ended()
         facts = lab.facts()
     assert all((run.status, run.attempt) == ("finished", 1) for run in facts.runs.values())
+    assert all(any(fact.batches) for rows in facts.epochs.values() for fact in rows.values())
     return {seed: [fact for _, fact in sorted(facts.epochs[run_id].items())] for seed, run_id in ids.items()}
 
 

@@ -18,9 +18,11 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from backend.contract import FINAL_STATUSES, LIVE_STATUSES
+from backend.contract.reports import FLOAT32_BYTES
 from backend.db import clock
 from backend.db.engine import Database
 from backend.db.models import Checkpoint, Epoch, Run
+from backend.db.side_models import BatchChunk
 from tests import service
 from tests.faults.kills import Victim
 from tests.service import ROOT, Service, T
@@ -52,6 +54,12 @@ class EpochFact(NamedTuple):
     seq: int
     state_hash: str | None
     figures: tuple[float | None, ...]
+    batches: bytes  # the cost of each of its batches
+
+    @property
+    def bits(self) -> tuple[object, ...]:
+        """What is the same in an unbroken run."""
+        return self.state_hash, self.figures, self.batches
 
 
 class Facts(NamedTuple):
@@ -105,9 +113,14 @@ class Lab:
             at = clock.now(session)
             runs = {run.id: run for run in session.scalars(select(Run).order_by(Run.id))}
             epochs: dict[int, dict[int, EpochFact]] = {run_id: {} for run_id in runs}
+            costs = {run_id: b"" for run_id in runs}
+            for chunk in session.scalars(select(BatchChunk).order_by(BatchChunk.run_id, BatchChunk.first)):
+                costs[chunk.run_id] += chunk.costs
             for row in session.scalars(select(Epoch).order_by(Epoch.run_id, Epoch.number)):
                 figures = (row.train_accuracy, row.train_cost, row.test_accuracy, row.test_cost)
-                epochs[row.run_id][row.number] = EpochFact(row.attempt, row.seq, row.state_hash, figures)
+                size = FLOAT32_BYTES * _batches(runs[row.run_id].config)
+                of_epoch = costs[row.run_id][row.number * size : (row.number + 1) * size]
+                epochs[row.run_id][row.number] = EpochFact(row.attempt, row.seq, row.state_hash, figures, of_epoch)
             checkpoints: dict[int, list[Checkpoint]] = {run_id: [] for run_id in runs}
             for checkpoint in session.scalars(select(Checkpoint).order_by(Checkpoint.id)):
                 checkpoints[checkpoint.run_id].append(checkpoint)
@@ -187,6 +200,11 @@ class Lab:
         return self.service.pids("") + self.service.broker_pids()
 
 
+def _batches(config: dict[str, Any]) -> int:
+    """How many an epoch has; 0 where the configuration does not say."""
+    return int(config["train_images"] or 0) // int(config["batch_size"])
+
+
 def _is_true_of(look: Any) -> bool:
     try:
         return bool(look())
@@ -248,8 +266,8 @@ def wrongs(facts: Facts, twins: Mapping[int, Sequence[EpochFact]]) -> Iterator[s
         attempts = [fact.attempt for _, fact in sorted(rows.items())]
         if attempts != sorted(attempts) or attempts[-1:] > [run.attempt]:
             yield f"run {run_id} has epochs of attempts {attempts}"
-        bits = [(fact.state_hash, fact.figures) for _, fact in sorted(rows.items())]
-        if bits != [(fact.state_hash, fact.figures) for fact in twins[run.config["seed"]]]:
+        bits = [fact.bits for _, fact in sorted(rows.items())]
+        if bits != [fact.bits for fact in twins[run.config["seed"]]]:
             yield f"run {run_id} differs from its unbroken twin"
 
 
