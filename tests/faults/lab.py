@@ -113,7 +113,7 @@ class Lab:
             at = clock.now(session)
             runs = {run.id: run for run in session.scalars(select(Run).order_by(Run.id))}
             epochs: dict[int, dict[int, EpochFact]] = {run_id: {} for run_id in runs}
-            costs = {run_id: b"" for run_id in runs}
+            costs = dict.fromkeys(runs, b"")
             for chunk in session.scalars(select(BatchChunk).order_by(BatchChunk.run_id, BatchChunk.first)):
                 costs[chunk.run_id] += chunk.costs
             for row in session.scalars(select(Epoch).order_by(Epoch.run_id, Epoch.number)):
