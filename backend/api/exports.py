@@ -2,12 +2,11 @@ from collections.abc import Callable
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import Field
 
 from backend.api import report
 from backend.api.comparisons import comparison
 from backend.api.parameters import MISSING
-from backend.api.schemas.comparisons import ViewQuery
+from backend.api.schemas.comparisons import ExportQuery
 from backend.api.selection import Selection, select
 from backend.api.tables import Table, group_table, run_table, spreadsheet_text
 from backend.dependencies import LabDep
@@ -17,14 +16,6 @@ router = APIRouter(prefix="/exports", tags=["exports"])
 Kind = Literal["csv", "json", "parquet", "html"]
 
 
-class ExportQuery(ViewQuery):
-    """A view, and which of its tables a file holds."""
-
-    rows: Literal["shown", "runs", "groups"] = Field(
-        "shown", description="Of csv, json and parquet: each run's epochs, each group's, or what the view draws."
-    )
-
-
 @router.get(
     "/{kind}", responses=MISSING | {200: {"content": {"application/octet-stream": {}}}}, response_class=Response
 )
@@ -32,13 +23,13 @@ def export(kind: Kind, lab: LabDep, query: Annotated[ExportQuery, Query()]) -> R
     """What a view shows, as a file: every epoch as it was measured, never smoothed nor reduced.
 
     csv: safe to open in a spreadsheet: text that one would take for a formula begins with an apostrophe.
-    html: a report that opens without this service and without a network.
+    html: a report that opens without this service and without a network, with charts as the page's address has them.
     """
     with lab.database.read() as session:
         selection = select(session, lab.series, query)
         notes = report.notes(session, selection) if kind == "html" else {}
     if kind == "html":
-        body: str | bytes = report.page(selection, notes)
+        body: str | bytes = report.page(selection, query, notes)
     else:
         grouped = query.rows == "groups" or (query.rows == "shown" and selection.is_grouped)
         table = group_table(selection) if grouped else run_table(selection)

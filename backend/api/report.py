@@ -7,14 +7,21 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.resources import files
 from math import isfinite
-from typing import Any, get_args
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from backend import __version__
-from backend.api.compare_figures import CompareFigure, figure
 from backend.api.comparisons import comparison
-from backend.api.schemas.comparisons import ComparedGroup, Comparison, GroupValue, IntervalInfo, PointInfo
+from backend.api.report_figures import ReportFigure, report_figures
+from backend.api.schemas.comparisons import (
+    ComparedGroup,
+    Comparison,
+    ExportQuery,
+    GroupValue,
+    IntervalInfo,
+    PointInfo,
+)
 from backend.api.selection import Selection
 from backend.db import series
 
@@ -54,16 +61,16 @@ def notes(session: Session, selection: Selection) -> dict[int, dict[str, Any]]:
     return series.descriptions(session, [run.run_id for run in selection.runs])
 
 
-def page(selection: Selection, descriptions: Mapping[int, Mapping[str, Any]]) -> str:
-    """The report: verdict, charts, tables, configurations, hashes and every epoch's numbers."""
+def page(selection: Selection, query: ExportQuery, descriptions: Mapping[int, Mapping[str, Any]]) -> str:
+    """The report: verdict, charts as they were seen, tables, configurations, hashes and every epoch's numbers."""
     from frontend.charts.numbers import figure_json  # noqa: PLC0415
 
     selection = replace(selection, query=selection.query.model_copy(update={"theme": "light", "width": _WIDTH}))
     found = comparison(selection)
-    names = [name for name in get_args(CompareFigure) if name != "difference" or found.verdict is not None]
-    figures = ",".join(f'"{name}":{figure_json(figure(name, selection))}' for name in names)
+    shown = report_figures(selection, query, has_pairs=found.verdict is not None and bool(found.verdict.pairs))
+    figures = ",".join(f'"{one.name}":{figure_json(one.spec)}' for one in shown)
     at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    charts = "".join(f'<h2>{_TITLES[name]}</h2><div class="chart" id="chart-{name}"></div>' for name in names)
+    charts = "".join(map(_chart, shown))
     sentence = f'<p class="verdict">{_text(found.verdict.sentence)}</p>' if found.verdict is not None else ""
     plotly = files("plotly").joinpath("package_data/plotly.min.js").read_text(encoding="utf-8")
     return (
@@ -79,6 +86,11 @@ def page(selection: Selection, descriptions: Mapping[int, Mapping[str, Any]]) ->
         f'<script type="application/json" id="figures">{_in_script("{" + figures + "}")}</script>'
         f"<script>{plotly}</script><script>{_DRAW}</script></body></html>"
     )
+
+
+def _chart(shown: ReportFigure) -> str:
+    notes = "".join(f'<p class="muted">{_text(note)}</p>' for note in shown.notes)
+    return f'<h2>{_TITLES[shown.name]}</h2><div class="chart" id="chart-{shown.name}"></div>{notes}'
 
 
 def _data(selection: Selection) -> str:

@@ -255,6 +255,33 @@ class TestTheComparePage:
         assert report.locator("img").count() == 0
         assert NASTY in report.locator("table").last.inner_text()
 
+    def test_takes_its_charts_into_the_report_as_they_are(
+        self, chromium: Chromium, runs: list[Live], tmp_path: Path
+    ) -> None:
+        """Chosen axes, hidden lines and the part that is zoomed into are in the file; the legend shows a line again."""
+        page = chromium.page(address(runs[:2], "&chart=scatter&fields=seed,best_test_cost&points_log=y"))
+        wait_until_drawn(page)
+        wait_until_drawn(page, "scatter")
+        page.locator("[data-chart=accuracy] .chart-label").first.click()
+        page.locator("[data-chart=cost] .js-plotly-plot").evaluate(
+            "(plot) => window.Plotly.relayout(plot, {'xaxis.range': [2, 9], 'yaxis.range': [0.5, 1.5]})"
+        )
+        page.get_by_test_id("export-menu").locator("summary").click()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Report").click()
+        file = tmp_path / "report.html"
+        download.value.save_as(file)
+        report = page.context.new_page()
+        report.goto(file.as_uri())
+        axes = "({ _fullLayout: { xaxis, yaxis } }) => [xaxis.title.text, yaxis.type]"
+        assert report.locator("#chart-scatter").evaluate(axes) == ["seed", "log"]
+        ranges = "({ _fullLayout: { xaxis, yaxis } }) => [...xaxis.range, ...yaxis.range]"
+        assert report.locator("#chart-cost").evaluate(ranges) == [2, 9, 0.5, 1.5]
+        lines = report.locator("#chart-accuracy .scatterlayer .trace")
+        expect(lines).to_have_count(3)
+        report.locator("#chart-accuracy .legendtoggle").first.click()
+        expect(lines).to_have_count(4)
+
     def test_shows_what_users_typed_as_text(self, chromium: Chromium, runs: list[Live]) -> None:
         """Markup, formulas and right-to-left text in names are letters on every chart, on a narrow page too."""
         for chart in ("scatter", "parallel", "pareto"):

@@ -92,6 +92,33 @@ class ViewQuery(BaseModel):
         return text
 
 
+Hidden = Annotated[
+    str,
+    Field(
+        max_length=4000,
+        description="Of html: lines that wait in the legend; 7: all of run or group 7, 8.train: its of training.",
+    ),
+]
+Zoom = Annotated[str, Field(max_length=120, description="Of html: the part that is shown; two ends of x, two of y.")]
+
+
+class ExportQuery(ViewQuery):
+    """A view, which of its tables a file holds, and how a reader left the page's charts."""
+
+    rows: Literal["shown", "runs", "groups"] = Field(
+        "shown", description="Of csv, json and parquet: each run's epochs, each group's, or what the view draws."
+    )
+    chart: Literal["scatter", "parallel", "pareto"] = Field(
+        "scatter", description="Of html: the chart whose axes `fields` are and whose part is `zoom_points`."
+    )
+    hidden_accuracy: Hidden = ""
+    hidden_cost: Hidden = ""
+    zoom_accuracy: Zoom = ""
+    zoom_cost: Zoom = ""
+    zoom_difference: Zoom = ""
+    zoom_points: Zoom = ""
+
+
 def _known(text: str, words: tuple[str, ...], name: str) -> str:
     for word in text.split(",") if text else ():
         if word not in words:

@@ -13,7 +13,7 @@ import { exportMenu } from "./menu.js"
 import { runPicker } from "./picker.js"
 import { CompareTable } from "./table.js"
 import { VerdictCard } from "./verdict.js"
-import { addressOf, comparisonQuery, fullQuery, linesQuery, pointsQuery, viewOf } from "./view.js"
+import { addressOf, comparisonQuery, fullQuery, linesQuery, pointsQuery, reportQuery, viewOf } from "./view.js"
 
 const MOST = 100 // runs in one figure
 const RENEW_EVERY = 1_000 // milliseconds; how often the numbers are asked for while runs go on
@@ -65,7 +65,7 @@ class ComparePage {
     this.#table = new CompareTable({ remove: (id) => this.#remove(id), point: (owner) => this.#charts.forEach((chart) => chart.emphasize(owner)), base: (part) => this.#change(part) })
     const results = h("div", { class: "compare-results" }, h("div", { class: "chart-pair" }, this.#charts.map(({ element }) => element)), this.#verdict.element, h("div", { class: "chart-pair compare-more" }, this.#difference.element, this.#relation.element), this.#table.element)
     this.#layout = [this.#controls.element, results]
-    const menus = [viewsMenu(() => location.search.slice(1), signal), exportMenu(() => this.#query, () => this.#pictures(), signal)]
+    const menus = [viewsMenu(() => location.search.slice(1), signal), exportMenu((kind) => (kind === "html" ? this.#reportQuery : this.#query), () => this.#pictures(), signal)]
     root.append(h("div", { class: "page-head" }, h("h1", {}, "Compare"), runPicker(signal, () => this.#ids, (run) => this.#add(run)), h("span", { class: "header-space" }), menus), this.#notice, this.#body)
     signal.addEventListener("abort", () => clearTimeout(this.#timer))
     store.listen(signal, (event) => this.#hear(event))
@@ -85,6 +85,10 @@ class ComparePage {
 
   get #query() {
     return { ...fullQuery(this.#view), runs: this.#ids.join(",") }
+  }
+
+  get #reportQuery() {
+    return { ...reportQuery(this.#view), runs: this.#ids.join(",") }
   }
 
   get #chart() {

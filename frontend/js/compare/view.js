@@ -28,6 +28,8 @@ const DEFAULTS = {
   zoom_points: "",
 }
 const DRAWN = ["group_by", "statistic", "band", "members", "x", "log", "smoothing"] // what a figure of lines depends on
+const OF_POINTS = ["fields", "color", "points_log"]
+const LEFT = ["chart", ...OF_POINTS, ...Object.keys(DEFAULTS).filter((name) => /^(hidden|zoom)_/.test(name))] // how charts were left
 const ASKED = ["runs", "filter", "group_by", "statistic", "band", "metric", "epoch", "target", "baseline", "against", "x"]
 
 /** The state of a view, read from an address. */
@@ -57,10 +59,15 @@ export function comparisonQuery(view) {
 
 /** What the chart of runs as points or paths is asked for with. */
 export function pointsQuery(view) {
-  return { ...fullQuery(view), ...pick(view, ["fields", "color", "points_log"]) }
+  return { ...fullQuery(view), ...pick(view, OF_POINTS) }
 }
 
-/** What any figure or export is asked for with. */
+/** What a report is asked for with: it shows what the page shows. */
+export function reportQuery(view) {
+  return { ...fullQuery(view), ...pick(view, LEFT) }
+}
+
+/** What any figure or table is asked for with. */
 export function fullQuery(view) {
   return pick(view, [...new Set([...ASKED, ...DRAWN, "splits", "references"])])
 }

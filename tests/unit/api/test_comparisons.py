@@ -284,6 +284,77 @@ class TestExports:
         assert data["runs"][0]["test_accuracy"] == [0.5, 0.7]
         assert page.count("</script>") - _plotly().count("</script>") == 4
 
+    def test_as_a_report_show_the_axes_that_were_chosen(self, client: TestClient, pairs: list[int]) -> None:
+        """Axes are the seen chart's alone, which comes first of its kin; colour and logarithms are for all three."""
+        view = f"runs={','.join(map(str, pairs))}&color=seed&points_log=y"
+        axes = "width,seed,last_test_cost"
+        figures = report_figures(client, f"{view}&chart=parallel&fields={axes}")
+        assert list(figures) == ["accuracy", "cost", "difference", "parallel", "scatter", "pareto"]
+        assert figures["parallel"]["layout"]["meta"]["fields"] == axes.split(",")
+        assert figures["scatter"]["layout"]["meta"]["fields"] == ["backprop", "last_test_accuracy"]
+        for name in ("parallel", "scatter", "pareto"):
+            assert figures[name]["layout"]["meta"]["color"] == "seed"
+        assert figures["pareto"]["layout"]["yaxis"]["type"] == "log"
+        figures = report_figures(client, f"{view}&fields=seed,best_test_cost")
+        assert figures["scatter"]["layout"]["meta"]["fields"] == ["seed", "best_test_cost"]
+
+    def test_as_a_report_hide_what_was_hidden(self, client: TestClient, pairs: list[int]) -> None:
+        """A hidden line waits in the legend, without its label; others, and the other chart, are as they were."""
+        first, second = pairs[:2]
+        figures = report_figures(client, f"runs={first},{second}&hidden_accuracy={first},{second}.train")
+        hidden = {
+            (trace["meta"]["run_id"], trace["meta"]["metric"])
+            for trace in figures["accuracy"]["data"]
+            if trace.get("visible") == "legendonly" and trace["showlegend"]
+        }
+        assert hidden == {(first, "test_accuracy"), (first, "train_accuracy"), (second, "train_accuracy")}
+        shown = [label["name"] for label in figures["accuracy"]["layout"]["annotations"] if label.get("visible", True)]
+        assert shown == [f"label:{second}:test_accuracy", "key"]
+        assert figures["accuracy"]["layout"]["showlegend"]
+        assert not any("visible" in trace for trace in figures["cost"]["data"])
+
+    def test_as_a_report_hide_a_group_with_its_band(self, client: TestClient, pairs: list[int]) -> None:
+        """What belongs to a hidden line goes with it, and is not named twice."""
+        view = f"runs={','.join(map(str, pairs))}&group_by=all&members=true&splits=test"
+        key = get(client, f"comparisons?{view.partition('&splits')[0]}")["groups"][1]["key"]
+        data = report_figures(client, f"{view}&hidden_cost={key}")["cost"]["data"]
+        assert {trace["meta"]["group"] for trace in data if "visible" in trace} == {key}
+        assert [trace["showlegend"] for trace in data if "visible" in trace] == [False, False, False, False, True]
+
+    @pytest.mark.parametrize(
+        ("text", "x", "y"),
+        [
+            ("2,9,50,70.5", [2, 9], [50, 70.5]),
+            ("2026-01-02 03:04:05,2026-01-02 03:05,1,2", ["2026-01-02 03:04:05", "2026-01-02 03:05"], [1, 2]),
+        ],
+    )
+    def test_as_a_report_show_the_part_that_was_zoomed_into(
+        self, client: TestClient, pairs: list[int], text: str, x: list[object], y: list[object]
+    ) -> None:
+        """Each chart has its own part; that of points is the seen chart's."""
+        runs = f"runs={','.join(map(str, pairs))}&chart=pareto"
+        for chart, name in (("accuracy", "accuracy"), ("difference", "difference"), ("pareto", "points")):
+            figures = report_figures(client, f"{runs}&zoom_{name}={text}")
+            layout = figures[chart]["layout"]
+            assert (layout["xaxis"]["range"], layout["yaxis"]["range"]) == (x, y)
+            assert [other for other in figures if figures[other]["layout"]["yaxis"].get("range") == y] == [chart]
+
+    @pytest.mark.parametrize("text", ["1,2,3", "1,2,3,inf", "a,2,3,4", "1,2,3,4,5", "</script>,2,3,4"])
+    def test_as_a_report_show_the_whole_where_a_part_means_nothing(
+        self, client: TestClient, pairs: list[int], text: str
+    ) -> None:
+        """A part that has not four ends is none, and stands nowhere in the file."""
+        figures = report_figures(client, f"runs={pairs[0]}&zoom_cost={text}&hidden_cost={text}")
+        assert "range" not in figures["cost"]["layout"]["yaxis"]
+
+
+def report_figures(client: TestClient, view: str) -> dict[str, Any]:
+    """The figures of a view's report, in their order."""
+    page = client.get(f"/api/exports/html?{view}")
+    assert page.status_code == 200, page.text
+    found: dict[str, Any] = json.loads(re.findall(r'id="figures">(.*?)</script>', page.text, re.DOTALL)[0])
+    return found
+
 
 def _plotly() -> str:
     import plotly  # noqa: PLC0415
