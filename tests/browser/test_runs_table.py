@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from backend.db import runs
+from frontend.charts.look import NOTHING
 from tests.browser.conftest import Archive
 from tests.chromium import Chromium
 from tests.service import until
@@ -74,6 +75,21 @@ class TestTheTable:
         page.locator("#filter").fill("width >")
         expect(page.locator("#filter-problem")).to_contain_text("at its end")
         reader.problems[:] = [text for text in reader.problems if "422" not in text]
+
+    def test_shows_and_sorts_by_peak_memory(self, reader: Chromium, archive: Archive) -> None:
+        """The column has a unit that fits; the first press puts the greatest on top, the unmeasured last."""
+        with archive.database.write() as session:
+            for run_id, size in ((1000, 523_400_000), (1001, 1_630_000_000)):
+                runs.load(session, run_id).peak_memory_bytes = size
+        page = reader.page("/?filter=id%20in%20999..1001")
+        expect(page.locator(ROW)).to_have_count(3)
+        page.get_by_test_id("columns").locator("summary").click()
+        page.get_by_test_id("columns").get_by_label("peak memory", exact=True).check()
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="peak memory", exact=True).click()
+        expect(page.locator("td.col-peak_memory")).to_have_text(["1.63 GB", "523.4 MB", NOTHING])
+        page.get_by_role("button", name="peak memory", exact=True).click()
+        expect(page.locator("td.col-peak_memory")).to_have_text(["523.4 MB", "1.63 GB", NOTHING])
 
     def test_is_kept_as_a_named_view(self, reader: Chromium) -> None:
         """Filter, order and columns get a name, which stands beside the views of the compare page and opens here."""

@@ -20,6 +20,7 @@ const BUILT_IN = [
   { name: "test_cost", word: "test cost", sort: "test_cost", width: 96, isNumber: true, text: ({ latest }) => cost(latest?.test_cost) },
   { name: "train_cost", word: "train cost", sort: "train_cost", width: 96, isNumber: true, text: ({ latest }) => cost(latest?.train_cost) },
   { name: "disk", word: "disk", sort: "disk", width: 88, isNumber: true, text: (run) => bytes(run.disk_bytes) },
+  { name: "peak_memory", word: "peak memory", sort: "peak_memory", width: 116, isNumber: true, title: "The most that a process of the run has held", text: (run) => (run.peak_memory_bytes === null ? "–" : bytes(run.peak_memory_bytes)) },
   { name: "id", word: "number", sort: "id", width: 80, isNumber: true, text: ({ id }) => String(id) },
   { name: "launch", word: "launch", sort: "launch", width: 80, isNumber: true, text: (run) => String(run.launch_id) },
   { name: "parent", word: "came from", sort: "parent", width: 130, text: ({ relation, parent_id }) => (parent_id ? `${relation} of ${parent_id}` : "–") },

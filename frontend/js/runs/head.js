@@ -1,6 +1,6 @@
 import { h, setAttribute } from "../core/dom.js"
 
-const FIRST_DOWNWARDS = new Set(["created", "started", "finished", "id", "launch", "test_accuracy", "train_accuracy", "best_test_accuracy", "epochs_done", "disk", "duration"])
+const FIRST_DOWNWARDS = new Set(["created", "started", "finished", "id", "launch", "test_accuracy", "train_accuracy", "best_test_accuracy", "epochs_done", "disk", "peak_memory", "duration"])
 
 /** The head of the table: a button for each column that can be sorted by, and the box for all rows. */
 export class TableHead {
