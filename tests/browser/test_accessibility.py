@@ -24,10 +24,40 @@ def grave_faults(page: Page) -> list[str]:
     ]
 
 
+def faults_of_the_axes_menu(page: Page, archive: Archive) -> list[str]:
+    """Those of the compare page while axes are chosen."""
+    page.goto(f"{archive.service.url}/compare?runs=1,2&chart=parallel")
+    expect(page.locator("[data-chart=parallel][data-drawn]")).to_be_visible()
+    page.get_by_test_id("points-axes").locator("summary").click()
+    expect(page.get_by_test_id("points-axes").get_by_label("seconds", exact=True)).to_be_visible()
+    return grave_faults(page)
+
+
+def faults_of_the_priority(page: Page, archive: Archive) -> list[str]:
+    """Those of the form for a priority with an error in it, and of the list of runs that refuse one."""
+    found = [
+        archive.client.get("/api/runs/ids", params={"filter": f"status = {status}"}).json()["ids"]
+        for status in ("queued", "failed")
+    ]
+    ids = [*found[0][:1], *found[1][:2]]
+    page.goto(f"{archive.service.url}/?filter=id%20in%20({','.join(map(str, ids))})")
+    expect(page.locator("tr[data-run]")).to_have_count(len(ids))
+    page.get_by_label("Choose all runs that match").check()
+    page.get_by_test_id("chosen").get_by_role("button", name="Priority").click()
+    page.locator("#new-priority").fill("7")
+    page.locator("#priority-error").evaluate("(error) => { error.textContent = 'What is wrong with it.' }")
+    faults = grave_faults(page)
+    page.keyboard.press("Enter")
+    page.get_by_test_id("toast").get_by_role("button", name="Which, and why").click()
+    expect(page.locator(".refused-list li").first).to_be_visible()
+    archive.client.post("/api/runs/bulk", json={"ids": ids[:1], "action": "priority", "priority": 0})
+    return faults + grave_faults(page)
+
+
 class TestEveryPage:
     @pytest.mark.parametrize("scheme", ["light", "dark"])
     def test_is_free_of_grave_faults(self, reader: Chromium, archive: Archive, scheme: str) -> None:
-        """axe-core finds nothing serious or critical on any page, in the panel, or in the lists of keys and filters."""
+        """axe-core finds nothing serious or critical on any page, in the panels, or in the lists of keys and axes."""
         page = reader.page("/", scheme=scheme)
         faults = []
         for path in PAGES:
@@ -43,6 +73,8 @@ class TestEveryPage:
         page.keyboard.press("?")
         faults += grave_faults(page)
         page.keyboard.press("Escape")
+        faults += faults_of_the_axes_menu(page, archive)
+        faults += faults_of_the_priority(page, archive)
         page.goto(f"{archive.service.url}/#launch=1")
         expect(page.locator("#field-width")).to_be_visible()
         page.locator("#field-width").fill("3000")

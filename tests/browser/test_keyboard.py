@@ -1,5 +1,6 @@
 """Each page's main job, done by keyboard alone."""
 
+import re
 from collections.abc import Iterator
 
 import httpx2
@@ -64,6 +65,41 @@ class TestByKeyboardAlone:
         page.keyboard.press("Enter")
         expect(page.locator(f"{label}[aria-pressed=false]").first).to_be_visible()
         assert "hidden_accuracy=" in page.url
+
+    def test_runs_are_launched(self, reader: Chromium, archive: Archive) -> None:
+        """N opens the panel, Escape closes it and the focus is where it was; preset, field, button: a run is there."""
+        page = reader.page("/")
+        expect(page.locator("tr[data-run]").first).to_be_visible()
+        page.keyboard.press("j")
+        page.keyboard.press("j")
+        chosen = page.locator("tr[data-run] .run-link").nth(1)
+        expect(chosen).to_be_focused()
+        panel = page.get_by_role("dialog", name="Launch")
+        for _ in range(2):
+            page.keyboard.press("n")
+            expect(page.get_by_test_id("preset-demo")).to_be_focused()
+            page.keyboard.press("Escape")
+            expect(panel).to_have_count(0)
+            expect(chosen).to_be_focused()
+            assert "#" not in page.url
+        page.keyboard.press("n")
+        expect(page.get_by_test_id("preset-demo")).to_have_attribute("aria-pressed", "true")
+        tab_to(page, ".preset:not([data-testid=preset-demo])")
+        page.keyboard.press("Enter")
+        expect(page.locator(".preset:focus")).to_have_attribute("aria-pressed", "true")
+        tab_to(page, "[name=backprop]")
+        page.keyboard.press("ArrowRight")
+        expect(page.locator("[name=backprop][value=dilated]")).to_be_focused()
+        tab_to(page, "#field-epochs")
+        page.keyboard.type("7")
+        tab_to(page, ".launch-foot .button-main")
+        page.keyboard.press("Enter")
+        page.wait_for_url(re.compile(r"/runs/\d+$"))
+        expect(page.locator("#main")).to_be_focused()
+        run_id = page.url.rpartition("/")[2]
+        config = archive.client.get(f"/api/runs/{run_id}").json()["config"]
+        assert (config["backprop"], config["epochs"]) == ("dilated", 7)
+        archive.client.post(f"/api/runs/{run_id}/stop")
 
     def test_a_run_is_renamed(self, reader: Chromium, archive: Archive) -> None:
         """On its page the pencil opens the name, Enter keeps the new one."""
