@@ -6,7 +6,7 @@ import { isOpen } from "../ui/state.js"
  * `shown` marks those that are there unless others were chosen. A cell without `text` is made by `cells.js`.
  */
 const BUILT_IN = [
-  { name: "name", word: "name", sort: "name", width: 300, shown: true },
+  { name: "name", word: "name", sort: "name", width: 260, shown: true },
   { name: "backprop", word: "method", sort: "backprop", width: 80, shown: true, text: ({ config }) => config.backprop },
   { name: "dataset", word: "data set", sort: "dataset", width: 112, shown: true, text: ({ config }) => config.dataset },
   { name: "status", word: "state", sort: "status", width: 180, shown: true },
