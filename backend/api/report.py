@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend import __version__
+from backend.analysis import RunCurves
 from backend.api.comparisons import comparison
 from backend.api.report_figures import ReportFigure, report_figures
 from backend.api.schemas.comparisons import (
@@ -23,7 +24,9 @@ from backend.api.schemas.comparisons import (
     PointInfo,
 )
 from backend.api.selection import Selection
+from backend.contract import Backprop
 from backend.db import series
+from frontend.palette import run_style
 
 _TITLES: dict[str, str] = {
     "accuracy": "Accuracy",
@@ -45,6 +48,7 @@ h1 { font-size: 20px; } h2 { font-size: 16px; margin-top: 32px; }
 table { border-collapse: collapse; } th, td { padding: 4px 10px; border-top: 1px solid #DDE1E5; text-align: left;
   vertical-align: top; overflow-wrap: anywhere; min-width: 60px; max-width: 320px; }
 td.number { text-align: right; white-space: nowrap; } .muted { color: #59626C; }
+details { margin: 8px 0; } summary { cursor: pointer; overflow-wrap: anywhere; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #F5F6F7; padding: 12px; border-radius: 6px; }
 """
 _DRAW = """
@@ -79,8 +83,8 @@ def page(selection: Selection, query: ExportQuery, descriptions: Mapping[int, Ma
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Comparison of {len(found.runs)} runs</title><style>{_STYLE}</style></head><body>"
         f"<h1>Comparison of {len(found.runs)} runs</h1>"
-        f'<p class="muted">Backprop Lab {_text(__version__)}, {at}. Values are as they were measured.</p>'
-        f"{sentence}{charts}{_groups(found)}{_runs(found)}{_configurations(found, descriptions)}"
+        f'<p class="muted">Backprop Lab {_text(__version__)}, {at}. Numbers are as they were measured.</p>'
+        f"{sentence}{charts}{_groups(found)}{_runs(found, selection)}{_configurations(found, descriptions)}"
         f'<h2>Data</h2><p>Every epoch, as columns: <code>JSON.parse(document.getElementById("data").textContent)</code>'
         f'.</p><script type="application/json" id="data">{_in_script(_data(selection))}</script>'
         f'<script type="application/json" id="figures">{_in_script("{" + figures + "}")}</script>'
@@ -122,7 +126,7 @@ def _group_row(group: ComparedGroup, metric: str) -> Sequence[str]:
     return [group.label, str(len(group.runs)), *values, _value(group.difference, metric)]
 
 
-def _runs(found: Comparison) -> str:
+def _runs(found: Comparison, selection: Selection) -> str:
     words = found.metric.replace("_", " ")
     heads = ["run", *found.differing, "state", f"last {words}", f"best {words}", f"at epoch {found.epoch}", "seconds"]
     rows = [
@@ -135,7 +139,15 @@ def _runs(found: Comparison) -> str:
         ]
         for run in found.runs
     ]
-    return "<h2>Runs</h2>" + _table(heads, rows)
+    return "<h2>Runs</h2>" + _table(heads, rows, [_mark(run) for run in selection.runs])
+
+
+def _mark(run: RunCurves) -> str:
+    """What tells a run in the charts: its marker in its colour."""
+    from frontend.charts.traces import GLYPHS  # noqa: PLC0415
+
+    style = run_style(Backprop(run.config["backprop"]), run.palette_index)
+    return f'<span style="color: {style.color}">{GLYPHS["test"][style.marker]}</span> '
 
 
 def _configurations(found: Comparison, descriptions: Mapping[int, Mapping[str, Any]]) -> str:
@@ -143,13 +155,17 @@ def _configurations(found: Comparison, descriptions: Mapping[int, Mapping[str, A
     parts = [f"<h2>Configuration that all share</h2><pre>{_text(shared)}</pre><h2>Each run</h2>"]
     for run in found.runs:
         text = json.dumps(dict(descriptions.get(run.id, {})), indent=1, ensure_ascii=False)
-        parts.append(f"<h3>{_text(f'{run.id} {run.name}')}</h3><pre>{_text(text)}</pre>")
+        parts.append(f"<details><summary>{_text(f'{run.id} {run.name}')}</summary><pre>{_text(text)}</pre></details>")
     return "".join(parts)
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], marks: Sequence[str] = ()) -> str:
+    """A table of text; `marks` are markup that stands before each row's first cell's."""
     head = "".join(f"<th>{_text(name.replace('_', ' '))}</th>" for name in heads)
-    body = "".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    cells = [[_text(cell) for cell in row] for row in rows]
+    for row, mark in zip(cells, marks, strict=False):
+        row[0] = mark + row[0]
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in cells)
     return f'<div class="frame"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 

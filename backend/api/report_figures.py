@@ -17,7 +17,7 @@ _OF_LINE = ("metric", "non_finite_of", "band_of", "member_of", "raw_of")  # what
 _ENDS = 4  # of x and of y
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 # Below the axis: on the right stand the lines' own labels.
-_LEGEND = {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.2, "yanchor": "top", "title": {"text": "hidden:"}}
+_LEGEND = {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.2, "yanchor": "top"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ def _figure(name: CompareFigure, selection: Selection, query: ExportQuery) -> Re
     if zoom is not None:
         for direction, ends in zip("xy", zoom, strict=True):
             spec["layout"][f"{direction}axis"] |= {"range": list(ends), "autorange": False}
+        if name in _OF_LINES:
+            _name_all(spec)
         notes.append("A part is shown, as it was on the page: a double press in the chart shows the whole.")
     return ReportFigure(name, spec, notes)
 
@@ -78,8 +80,15 @@ def _hide(spec: Spec, lines: set[str]) -> bool:
         if label["name"].removeprefix("label:") in lines:
             label["visible"] = False
     if hidden and not spec["layout"]["showlegend"]:
-        spec["layout"] |= {"showlegend": True, "legend": _LEGEND}
+        spec["layout"] |= {"showlegend": True, "legend": _LEGEND | {"title": {"text": "hidden:"}}}
     return bool(hidden)
+
+
+def _name_all(spec: Spec) -> None:
+    """Let the legend name each line: a label stands at its line's end, which may lie beyond the part that is shown."""
+    for trace in spec["data"]:
+        trace["showlegend"] |= trace["meta"].get("metric") in METRIC_NAMES
+    spec["layout"] |= {"showlegend": True, "legend": _LEGEND}
 
 
 def _line(meta: Mapping[str, Any]) -> str:

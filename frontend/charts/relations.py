@@ -238,7 +238,7 @@ def _title(name: str, view: View) -> str:
         return f"{words}, %"
     if name.endswith("cost"):
         return f"{words}, nats"
-    return f"{words}, s" if name.endswith("seconds") else words
+    return f"{words.replace('seconds', 'time')}, s" if name.endswith("seconds") else words
 
 
 def _lines(title: str) -> str:

@@ -30,7 +30,7 @@ BAND_OPACITY = 0.18
 MEMBER_OPACITY = 0.25
 RAW_OPACITY = 0.3
 
-_GLYPHS = {"test": {"circle": "●", "diamond": "◆"}, "train": {"circle": "○", "diamond": "◇"}}
+GLYPHS = {"test": {"circle": "●", "diamond": "◆"}, "train": {"circle": "○", "diamond": "◇"}}
 _LABEL_GAP = 16  # px between the middles of two labels
 _PLOT_HEIGHT = 300  # px, assumed where labels are spread: a page spreads them again by its own height
 _CHARACTER_WIDTH = 6.8  # px, on average
@@ -312,7 +312,7 @@ def _labels(quantity: Quantity, lines: Sequence[Line], view: View) -> list[dict[
             "visible": end is not None,
             "x": end[0] if end else 0,
             "y": end[1] if end else 0,
-            "text": f"{_GLYPHS[line.split][line.style.marker]} {plain_text(line.name if fits else line.label)}",
+            "text": f"{GLYPHS[line.split][line.style.marker]} {plain_text(line.name if fits else line.label)}",
             "xanchor": "left",
             "xshift": 8,
             "yshift": shifts.get(place, 0.0) - pixels[place],

@@ -114,7 +114,7 @@ function frame(head, rows) {
 }
 
 function value(number, metric) {
-  return metric.endsWith("accuracy") ? percent(number) : cost(number)
+  return (metric.endsWith("accuracy") ? percent(number) : cost(number)).replace("-", "−")
 }
 
 function point(found, metric) {
@@ -130,5 +130,5 @@ function groupValue({ value: center, low, high, n }, metric) {
 function signed(difference, metric) {
   if (difference === null) return "–"
   const text = value(difference, metric)
-  return difference > 0 ? `+${text}` : text.replace("-", "−")
+  return difference > 0 ? `+${text}` : text
 }

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from backend.api.tables import safe_cell
 from backend.db import epochs
 from backend.db.engine import Database
+from frontend.charts.traces import GLYPHS
 from tests.builders import add_run, epoch_report, start_run
 
 NASTY = ["<img src=x onerror=alert(1)>", "=cmd()|' /C calc'!A0", "\u202eright to left", "x" * 200]
@@ -280,6 +281,7 @@ class TestExports:
         assert "<img" not in page.replace(_plotly(), "")
         assert "&lt;img src=x onerror=alert(1)&gt;" in page
         assert "points better than manual" in page
+        assert f'<td><span style="color: #0072B2">{GLYPHS["test"]["circle"]}</span> {ids[0]} manual 0</td>' in page
         data = json.loads(re.findall(r'id="data">(.*?)</script>', page, re.DOTALL)[0])
         assert data["runs"][0]["test_accuracy"] == [0.5, 0.7]
         assert page.count("</script>") - _plotly().count("</script>") == 4
@@ -338,6 +340,13 @@ class TestExports:
             layout = figures[chart]["layout"]
             assert (layout["xaxis"]["range"], layout["yaxis"]["range"]) == (x, y)
             assert [other for other in figures if figures[other]["layout"]["yaxis"].get("range") == y] == [chart]
+
+    def test_as_a_report_name_the_lines_of_a_part(self, client: TestClient, pairs: list[int]) -> None:
+        """A line's own label may lie beyond the part: there the legend names it."""
+        figures = report_figures(client, f"runs={','.join(map(str, pairs[:2]))}&zoom_accuracy=1,1.5,40,60")
+        named = {name: [trace["showlegend"] for trace in figures[name]["data"]] for name in ("accuracy", "cost")}
+        assert named == {"accuracy": [True] * 4, "cost": [False] * 4}
+        assert (figures["accuracy"]["layout"]["showlegend"], figures["cost"]["layout"]["showlegend"]) == (True, False)
 
     @pytest.mark.parametrize("text", ["1,2,3", "1,2,3,inf", "a,2,3,4", "1,2,3,4,5", "</script>,2,3,4"])
     def test_as_a_report_show_the_whole_where_a_part_means_nothing(
