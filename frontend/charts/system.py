@@ -11,11 +11,13 @@ from frontend.charts.course import Course, duration_text
 from frontend.charts.lines import number_text, summary_table
 from frontend.charts.look import FONT_SIZE, INKS, NOTHING, Theme, axis, layout
 from frontend.charts.traces import BAND_OPACITY, transparent
-from frontend.labels import plain_text
+from frontend.labels import plain_text, spread
 from frontend.palette import lightness_steps, readable, run_style
 
 _MARGIN = {"l": 56, "r": 16, "t": 22, "b": 42}  # px; attempts are named above the plot
 _ROOM_FOR_LABELS = 48  # px more, right of the plot
+_LABEL_GAP = 13  # px between the middles of two labels
+_PLOT_HEIGHT = 156  # px, of the page's small charts: labels are kept apart for that
 _PERCENT = 100
 _GB, _MB = 1e9, 1e6
 _HEADROOM = 1.06
@@ -125,6 +127,7 @@ def system_figure(series: SystemSeries, *, measure: str = "cpu", theme: Theme = 
     )
     style = run_style(series.backprop, series.palette_index)
     colors = lightness_steps(style.color if theme == "light" else style.dark_color, len(numbers), ink.surface)
+    ends = {}
     if len(numbers) == 1:
         colors = [style.color if theme == "light" else style.dark_color]
     for number, color in zip(numbers, colors, strict=True):
@@ -134,15 +137,8 @@ def system_figure(series: SystemSeries, *, measure: str = "cpu", theme: Theme = 
         line = _line(course, scaled, color, style.marker, f"{wanted.words} %{{y:.3~g}} {unit.split(' ')[0]}")
         figure.add_scatter(**line, meta={**meta, "measure": measure})
         if len(numbers) > 1 and (end := next((y for y in reversed(line["y"]) if y is not None), None)) is not None:
-            figure.add_annotation(
-                name=f"label:{number}",
-                text=f"GPU {number}",
-                x=course.end,
-                y=end,
-                xanchor="left",
-                showarrow=False,
-                font={"color": readable(color, ink.surface), "size": FONT_SIZE - 1},
-            )
+            ends[number] = (end, readable(color, ink.surface))
+    figure.layout.annotations += tuple(_labels(ends, course.end, figure.layout.yaxis.range[1]))
     figure.update_layout(
         meta={
             "summary": _summary(wanted, values, scale, unit, course),
@@ -153,6 +149,24 @@ def system_figure(series: SystemSeries, *, measure: str = "cpu", theme: Theme = 
         }
     )
     return figure
+
+
+def _labels(ends: Mapping[int, tuple[float, str]], x: float, top: float) -> list[go.layout.Annotation]:
+    """The names of GPUs at their lines' ends, none upon another; `ends` holds a line's last value and its colour."""
+    pixels = [_PLOT_HEIGHT * y / top for y, _ in ends.values()]
+    return [
+        go.layout.Annotation(
+            name="label:gpu",  # a page spreads those of one name by its own height
+            text=f"GPU {number}",
+            x=x,
+            y=y,
+            xanchor="left",
+            yshift=place - pixel,
+            showarrow=False,
+            font={"color": color, "size": FONT_SIZE - 1},
+        )
+        for (number, (y, color)), pixel, place in zip(ends.items(), pixels, spread(pixels, _LABEL_GAP), strict=True)
+    ]
 
 
 def _line(course: Course, values: Sequence[Value], color: str, marker: str, hover: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import { addressOf, comparisonQuery, fullQuery, linesQuery, pointsQuery, reportQ
 
 const MOST = 100 // runs in one figure
 const RENEW_EVERY = 1_000 // milliseconds; how often the numbers are asked for while runs go on
-const RELATIONS = { scatter: "A field against a result", parallel: "All that differs", pareto: "Speed against accuracy" }
+const RELATIONS = { scatter: "Field against result", parallel: "All that differs", pareto: "Speed against accuracy" }
 const OF_LINES = ["group_by", "statistic", "band", "members", "x", "log", "smoothing", "splits", "references"]
 const OF_POINTS = ["metric", "epoch", "fields", "color", "points_log"]
 

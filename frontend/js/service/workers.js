@@ -16,15 +16,16 @@ export function workerCards(workers, live, show) {
 function workerCard(worker, runs, show) {
   const [word, tone, sign] = stateOf(worker)
   const mark = h("span", { class: "state", "data-tone": tone }, icon(sign), word)
-  const beat = h("span", { class: "muted" }, `last seen ${duration(worker.heartbeat_age_s)} ago`)
-  const facts = h("p", { class: "muted small" }, `${plural(worker.threads_per_slot, "thread")} for each run, started `, ago(worker.started_at), h("br"), memoryText(worker))
+  const memory = worker.alive ? [h("br"), memoryText(worker)] : []
+  const facts = h("p", { class: "muted small" }, `${plural(worker.threads_per_slot, "thread")} for each run, started `, ago(worker.started_at), `, last seen ${duration(worker.heartbeat_age_s)} ago`, ...memory)
   const why = worker.state === "resting" && h("p", { class: "worker-why small", "data-testid": "worker-why" }, icon("warning", 14), h("span", {}, worker.state_sentence, ` Mend its cause and press "Take runs", or wait ${duration(restLeft(worker))}.`))
-  const devices = worker.devices.map((device) => deviceLine(device, runs, worker))
+  // Of one that is gone only what it still holds matters: those runs are taken back.
+  const devices = worker.devices.filter(({ run_id }) => worker.alive || run_id !== null).map((device) => deviceLine(device, runs, worker))
   return h(
     "section",
     { class: "card worker", "data-testid": "worker" },
-    h("div", { class: "card-head" }, h("h2", { class: "cut", title: worker.name }, worker.name), mark, beat, worker.alive && drainButton(worker, show)),
-    h("div", { class: "card-body" }, why, facts, h("ul", { class: "slots" }, devices)),
+    h("div", { class: "card-head" }, h("h2", { class: "cut", title: worker.name }, worker.name), mark, worker.alive && drainButton(worker, show)),
+    h("div", { class: "card-body" }, why, facts, devices.length > 0 && h("ul", { class: "slots" }, devices)),
   )
 }
 
@@ -52,7 +53,7 @@ function deviceLine(device, runs, worker) {
   const memory = device.memory_bytes === null ? "" : `, ${size(device.memory_bytes)}`
   const name = device.kind === "gpu" ? `GPU ${device.number}` : `CPU slot ${device.number + 1}`
   const title = device.kind === "gpu" ? `${device.name}${memory}` : "A share of the processor"
-  const idle = !worker.alive ? "" : takesNone(worker) ? "takes no run" : "free"
+  const idle = takesNone(worker) ? "takes no run" : "free"
   const held = run
     ? [glyph(run), h("a", { class: "run-link cut", href: `/runs/${run.id}` }, run.name), h("span", { class: "muted nowrap" }, phaseText(run))]
     : [h("span", { class: "muted" }, idle)]

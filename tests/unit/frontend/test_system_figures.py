@@ -1,3 +1,4 @@
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -53,6 +54,14 @@ class TestTheLine:
         assert (list(lines[0].y), list(lines[1].y)) == ([50, 50], [None, None])
         assert lines[0].line.color != lines[1].line.color
         assert [label.text for label in figure.layout.annotations] == ["GPU 0"]
+
+    def test_of_gpus_alike_have_names_apart(self) -> None:
+        """Where lines end at one height their names do not stand upon each other, and keep the lines' order."""
+        gpus = [GpuUse(number, 0.9 + number / 1000, 1.0, 10**9) for number in range(4)]
+        figure = system_figure(series(point(1, 0, *gpus, follows=False), point(1, 10, *gpus)), measure="gpu")
+        top, height = figure.layout.yaxis.range[1], 220 - figure.layout.margin.t - figure.layout.margin.b
+        places = [height * label.y / top + label.yshift for label in figure.layout.annotations]
+        assert all(after - before >= 12 for before, after in itertools.pairwise(places))
 
     def test_without_points_is_empty(self) -> None:
         """A run that never began has a figure without a value."""
