@@ -44,7 +44,7 @@ body { margin: 0 auto; max-width: 1100px; padding: 24px; color: #1B2026; backgro
   font: 14px/1.45 system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif; font-variant-numeric: tabular-nums; }
 h1 { font-size: 20px; } h2 { font-size: 16px; margin-top: 32px; }
 .verdict { padding: 12px 16px; border: 1px solid #DDE1E5; border-left: 4px solid #4048A8; border-radius: 6px; }
-.chart { height: 380px; } .frame { overflow-x: auto; }
+.chart { height: 380px; } .with-legend { height: 440px; } .frame { overflow-x: auto; }
 table { border-collapse: collapse; } th, td { padding: 4px 10px; border-top: 1px solid #DDE1E5; text-align: left;
   vertical-align: top; overflow-wrap: anywhere; min-width: 60px; max-width: 320px; }
 td.number { text-align: right; white-space: nowrap; } .muted { color: #59626C; }
@@ -94,7 +94,8 @@ def page(selection: Selection, query: ExportQuery, descriptions: Mapping[int, Ma
 
 def _chart(shown: ReportFigure) -> str:
     notes = "".join(f'<p class="muted">{_text(note)}</p>' for note in shown.notes)
-    return f'<h2>{_TITLES[shown.name]}</h2><div class="chart" id="chart-{shown.name}"></div>{notes}'
+    look = "chart with-legend" if shown.has_legend_below else "chart"
+    return f'<h2>{_TITLES[shown.name]}</h2><div class="{look}" id="chart-{shown.name}"></div>{notes}'
 
 
 def _data(selection: Selection) -> str:
@@ -123,7 +124,7 @@ def _groups(found: Comparison) -> str:
 
 def _group_row(group: ComparedGroup, metric: str) -> Sequence[str]:
     values = [_group_value(value, metric) for value in (group.last, group.best, group.at)]
-    return [group.label, str(len(group.runs)), *values, _value(group.difference, metric)]
+    return [group.label, str(len(group.runs)), *values, _difference(group.difference, metric)]
 
 
 def _runs(found: Comparison, selection: Selection) -> str:
@@ -172,7 +173,13 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], marks: Sequence[
 def _value(value: float | None, metric: str) -> str:
     if value is None:
         return "-"
-    return f"{100 * value:.2f} %" if metric.endswith("accuracy") else f"{value:.4f}"
+    text = f"{100 * value:.2f} %" if metric.endswith("accuracy") else f"{value:.4f}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _difference(value: float | None, metric: str) -> str:
+    sign = "+" if value is not None and value > 0 else ""
+    return sign + _value(value, metric).replace("%", "points")
 
 
 def _point(point: PointInfo | None, metric: str) -> str:

@@ -15,6 +15,7 @@ _OF_LINES = ("accuracy", "cost")
 _RELATIONS = ("scatter", "parallel", "pareto")
 _OF_LINE = ("metric", "non_finite_of", "band_of", "member_of", "raw_of")  # what in a trace's meta names its line
 _ENDS = 4  # of x and of y
+_MARGIN_RIGHT = 16  # px, where no label stands
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 # Below the axis: on the right stand the lines' own labels.
 _LEGEND = {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.2, "yanchor": "top"}
@@ -27,6 +28,11 @@ class ReportFigure:
     name: CompareFigure
     spec: Spec
     notes: list[str]
+
+    @property
+    def has_legend_below(self) -> bool:
+        """Whether a legend takes room below the plot."""
+        return bool(self.spec["layout"].get("legend", {}).get("yanchor") == "top")
 
 
 def report_figures(selection: Selection, query: ExportQuery, *, has_pairs: bool) -> list[ReportFigure]:
@@ -86,9 +92,11 @@ def _hide(spec: Spec, lines: set[str]) -> bool:
 
 def _name_all(spec: Spec) -> None:
     """Let the legend name each line: a label stands at its line's end, which may lie beyond the part that is shown."""
+    layout = spec["layout"]
     for trace in spec["data"]:
         trace["showlegend"] |= trace["meta"].get("metric") in METRIC_NAMES
-    spec["layout"] |= {"showlegend": True, "legend": _LEGEND}
+    layout["annotations"] = [one for one in layout["annotations"] if not one["name"].startswith("label:")]
+    layout |= {"showlegend": True, "legend": _LEGEND, "margin": layout["margin"] | {"r": _MARGIN_RIGHT}}
 
 
 def _line(meta: Mapping[str, Any]) -> str:

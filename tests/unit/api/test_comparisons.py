@@ -286,6 +286,14 @@ class TestExports:
         assert data["runs"][0]["test_accuracy"] == [0.5, 0.7]
         assert page.count("</script>") - _plotly().count("</script>") == 4
 
+    def test_as_a_report_tell_differences_in_points(self, client: TestClient, pairs: list[int]) -> None:
+        """Of two accuracies in percent the difference is no percentage; it has its sign, a minus as long as a plus."""
+        view = f"runs={','.join(map(str, pairs))}&group_by=all"
+        keys = [group["key"] for group in get(client, f"comparisons?{view}")["groups"]]
+        for baseline, told in zip(keys, ("+1.01 points", "\N{MINUS SIGN}1.01 points"), strict=True):
+            page = client.get(f"/api/exports/html?{view}&baseline={baseline}").text
+            assert f"<td>{told}</td>" in page
+
     def test_as_a_report_show_the_axes_that_were_chosen(self, client: TestClient, pairs: list[int]) -> None:
         """Axes are the seen chart's alone, which comes first of its kin; colour and logarithms are for all three."""
         view = f"runs={','.join(map(str, pairs))}&color=seed&points_log=y"
@@ -347,6 +355,7 @@ class TestExports:
         named = {name: [trace["showlegend"] for trace in figures[name]["data"]] for name in ("accuracy", "cost")}
         assert named == {"accuracy": [True] * 4, "cost": [False] * 4}
         assert (figures["accuracy"]["layout"]["showlegend"], figures["cost"]["layout"]["showlegend"]) == (True, False)
+        assert [one["name"] for one in figures["accuracy"]["layout"]["annotations"]] == ["key"]
 
     @pytest.mark.parametrize("text", ["1,2,3", "1,2,3,inf", "a,2,3,4", "1,2,3,4,5", "</script>,2,3,4"])
     def test_as_a_report_show_the_whole_where_a_part_means_nothing(
