@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 from backend.db import runs
 from frontend.charts.look import NOTHING
 from tests.browser.conftest import Archive
+from tests.builders import start_run
 from tests.chromium import Chromium
 from tests.service import until
 
@@ -90,6 +91,18 @@ class TestTheTable:
         expect(page.locator("td.col-peak_memory")).to_have_text(["1.63 GB", "523.4 MB", NOTHING])
         page.get_by_role("button", name="peak memory", exact=True).click()
         expect(page.locator("td.col-peak_memory")).to_have_text(["523.4 MB", "1.63 GB", NOTHING])
+
+    def test_leads_from_the_newest_launch_to_its_comparison(self, reader: Chromium, archive: Archive) -> None:
+        """Runs of several seeds are opened as groups with bands; a pair of one seed as two runs."""
+        for seeds, grouped in ((1, False), (2, True)):
+            order = {"pair": True, "seeds": seeds, "config": {"width": 4}}
+            ids = [run["id"] for run in archive.client.post("/api/runs", json=order).json()["runs"]]
+            for run_id in ids:
+                start_run(archive.database, run_id, lease_s=500)
+            page = reader.page("/")
+            address = f"/compare?runs={','.join(map(str, ids))}{'&group_by=all' if grouped else ''}"
+            expect(page.get_by_role("link", name="Open in Compare")).to_have_attribute("href", address)
+            archive.client.post("/api/runs/bulk", json={"ids": ids, "action": "force_stop"})
 
     def test_is_kept_as_a_named_view(self, reader: Chromium) -> None:
         """Filter, order and columns get a name, which stands beside the views of the compare page and opens here."""

@@ -60,7 +60,7 @@ export class LiveStrip {
     this.#runs = runs
     this.element.hidden = runs.length === 0
     if (runs.length === 0) return
-    this.#compare.href = `/compare?runs=${idsOf(runs)}`
+    this.#compare.href = `/compare?runs=${idsOf(runs)}${haveSeeds(runs) ? "&group_by=all" : ""}`
     const names = runs.length > NAMED ? [] : runs.map((run) => h("a", { class: "live-run", href: `/runs/${run.id}` }, glyph(run), h("span", { class: "cut" }, run.name)))
     this.#title.replaceChildren(h("h2", {}, "Newest launch"), ...names)
     const number = runs.length > NAMED ? plural(runs.length, "run") : ""
@@ -96,6 +96,11 @@ function newestLaunch(runs) {
   if (!begun) return []
   const isRecent = isOpen(begun) || secondsBetween(begun.finished_at, null) < RECENT
   return isRecent ? runs.filter(({ launch_id }) => launch_id === begun.launch_id).sort((a, b) => a.id - b.id) : []
+}
+
+/** Whether some of the runs differ by their seed alone: their mean and its band are what they were launched for. */
+function haveSeeds(runs) {
+  return new Set(runs.map(({ config }) => JSON.stringify({ ...config, seed: 0 }))).size < runs.length
 }
 
 function idsOf(runs) {
