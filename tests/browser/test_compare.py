@@ -187,6 +187,9 @@ class TestTheComparePage:
         page.get_by_test_id("relation").select_option("parallel")
         wait_until_drawn(page, "parallel")
         page.get_by_test_id("points-axes").locator("summary").click()
+        for width in (1280, 1440):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         page.get_by_test_id("points-axes").get_by_label("best test cost").check()
         page.get_by_test_id("points-axes").get_by_label("seconds", exact=True).uncheck()
         fields = "backprop,seed,last_train_accuracy,last_test_accuracy,best_test_cost"

@@ -4,6 +4,7 @@ import { quantities, quantityWord } from "./quantities.js"
 
 const MOST = 12 // upright axes that can be told apart
 const LEAST = 2
+const AT_EPOCH = / at epoch .*$/ // of a name in a list whose heading says it
 
 /** What the chart of runs shows: two axes, or many upright ones, and by what runs are coloured. */
 export class PointAxes {
@@ -91,7 +92,7 @@ export class PointAxes {
           this.#change({ fields: [...chosen].join(",") })
         })
         boxes.push(input)
-        return h("label", { class: "tick" }, input, word)
+        return h("label", { class: "tick" }, input, word.replace(AT_EPOCH, ""))
       }
       const groups = quantities(this.#comparison).map(([title, some]) => h("fieldset", { class: "menu-group" }, h("legend", {}, title), some.map(box)))
       limit()

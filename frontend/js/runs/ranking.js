@@ -14,7 +14,7 @@ export function openPriority(ids) {
   // Where all have one priority it is shown; unequal ones are not made equal by an unread default.
   if (had.size === 1 && !had.has(undefined)) input.value = [...had][0]
   const what = h("p", { class: "muted", id: "priority-what" }, "Of runs that wait, those with the greatest priority begin first; 0 is usual. What trains already goes on.")
-  const form = h("form", { class: "dialog-form" }, h("label", { for: "new-priority" }, `Priority, ${-LIMIT} to ${LIMIT}`), h("div", { class: "field-row" }, input, h("button", { class: "button button-main" }, "Set")), what, error)
+  const form = h("form", { class: "dialog-form" }, h("label", { for: "new-priority" }, `Priority, −${LIMIT} to ${LIMIT}`), h("div", { class: "field-row" }, input, h("button", { class: "button button-main" }, "Set")), what, error)
   form.addEventListener("submit", async (event) => {
     event.preventDefault()
     try {
