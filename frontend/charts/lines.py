@@ -16,6 +16,7 @@ _LABEL_GAP = 14  # px between the middles of two labels
 _SHARE_OF_ROOM = 0.06  # of a value axis, free above and below what is drawn
 _MOST_DECADES_WITH_HALVES = 2.2  # above, a logarithmic axis has ticks at powers of ten only
 _MOST_DECADE_TICKS = 5
+_WITHIN_A_DECADE = (1, 2, 3, 5, 7)  # ticks of a logarithmic axis that is shorter
 
 
 @dataclass(frozen=True)
@@ -148,8 +149,13 @@ def _ticks(axis_: ValueAxis, low: float, high: float) -> dict[str, Any]:
     if not axis_.log:
         return {"nticks": 6}
     decades = high - low
+    shared = {"type": "log", "tickformat": ".0e" if low < -2 or high > 4 else "~g"}  # noqa: PLR2004
+    if decades < 1:
+        # Of 1, 2 and 5 one alone may lie within.
+        powers = range(math.floor(low), math.ceil(high) + 1)
+        return shared | {"tickvals": [factor * 10.0**power for power in powers for factor in _WITHIN_A_DECADE]}
     step = "D2" if decades < _MOST_DECADES_WITH_HALVES else max(1, math.ceil(decades / _MOST_DECADE_TICKS))
-    return {"type": "log", "dtick": step, "tickformat": ".0e" if low < -2 or high > 4 else "~g"}  # noqa: PLR2004
+    return shared | {"dtick": step}
 
 
 def _labels(

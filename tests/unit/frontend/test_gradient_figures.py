@@ -211,6 +211,14 @@ class TestLayerLines:
         assert norms.layout.annotations[0].y == pytest.approx(2.0)
         assert layer_figure(series(*entries), measure="vmax_active").layout.yaxis.type is None
 
+    @pytest.mark.parametrize("norms", [(2.1e-3, 9.5e-3), (0.5, 0.5), (0.011, 0.0185), (52.0, 98.0)])
+    def test_that_are_close_have_two_ticks_at_least(self, norms: tuple[float, float]) -> None:
+        """On a logarithmic axis of less than a power of ten one number alone would tell no scale."""
+        entries = [sound(2 * place, 1, gradient_norm=norm) for place, norm in enumerate(norms)]
+        axis = layer_figure(series(*entries), measure="gradient_norm").layout.yaxis
+        low, high = axis.range
+        assert len([tick for tick in axis.tickvals if 10**low <= tick <= 10**high]) >= 2
+
     def test_leave_out_what_has_no_numbers(self) -> None:
         """Adam keeps no vmax: there is no line, and the table has no row."""
         figure = layer_figure(series(sound(0, 1, vmax_active=None)), measure="vmax_active")
