@@ -95,7 +95,10 @@ class LaunchEstimate:
 
 
 def estimate_launch(
-    configs: Sequence[TrainConfig], epoch_of: Callable[[TrainConfig], Estimate | None], slots: int
+    configs: Sequence[TrainConfig],
+    epoch_of: Callable[[TrainConfig], Estimate | None],
+    slots: int,
+    start_seconds: float = 0.0,
 ) -> LaunchEstimate | None:
     """From the first start to the last end, with all slots free: each run takes the slot that is free first.
 
@@ -103,6 +106,7 @@ def estimate_launch(
         configs: of the runs, in the order in which they begin.
         epoch_of: what an epoch of a configuration is likely to take.
         slots: runs that train side by side.
+        start_seconds: what passes before the first batch of each.
 
     Returns:
         None where the time of one of them is not known.
@@ -112,7 +116,7 @@ def estimate_launch(
         epoch = epoch_of(config)
         if epoch is None:
             return None
-        found.append((epoch.epoch_seconds * config.epochs, epoch))
+        found.append((start_seconds + epoch.epoch_seconds * config.epochs, epoch))
         heapq.heapreplace(free_at, free_at[0] + found[-1][0])
     longest_seconds, longest = max(found, key=lambda pair: pair[0])
     runs = dict.fromkeys(run_id for _, epoch in found for run_id in epoch.based_on)

@@ -24,7 +24,7 @@ def list_presets(lab: LabDep) -> list[PresetInfo]:
         for preset in PRESETS.values():
             order = LaunchOrder(preset.config, [preset.config.seed], preset.pair)
             configs = [config for _, config in order.configurations()]
-            found = estimate_launch(configs, expectation.of, slots)
+            found = estimate_launch(configs, expectation.of, slots, expectation.start_seconds)
             total_seconds = found.total_seconds if found else None
             infos.append(PresetInfo(**preset.model_dump(), runs=len(configs), total_seconds=total_seconds))
     return infos
@@ -35,8 +35,8 @@ def estimate(body: LaunchRequest, lab: LabDep) -> EstimateInfo:
     """How long a launch is likely to take; nothing is launched."""
     configs = [config for _, config in body.order().configurations()]
     with lab.database.read() as session:
-        slots = workers.alive_slots(session) or lab.settings.slots
-        found = estimate_launch(configs, Expectation(session).of, slots)
+        slots, expectation = workers.alive_slots(session) or lab.settings.slots, Expectation(session)
+        found = estimate_launch(configs, expectation.of, slots, expectation.start_seconds)
     if found is None:
         return EstimateInfo(
             runs=len(configs), epoch_seconds=None, run_seconds=None, total_seconds=None, basis=None, based_on=[]

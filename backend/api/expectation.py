@@ -1,6 +1,7 @@
 """How long runs are likely to take, from all that the database knows of this machine's speed."""
 
 from collections.abc import Mapping
+from statistics import median
 
 from sqlalchemy.orm import Session
 
@@ -10,6 +11,7 @@ from backend.db import calibrations, runs
 from backend.estimates import Estimate, Measurement, estimate
 
 MEASURED_RUNS = 200  # newest ones that are looked at
+STARTED_RUNS = 20  # newest ones whose beginning is looked at
 
 
 class Expectation:
@@ -26,6 +28,8 @@ class Expectation:
             for run in runs.measured(session, MEASURED_RUNS)
             if run.epoch_seconds is not None
         ]
+        started = runs.seconds_before_training(session, STARTED_RUNS)
+        self.start_seconds = median(started) if started else 0.0  # before the first batch of a run
         self._trials: dict[tuple[Network, Precision], Mapping[int, float]] = {}
         self._found: dict[TrainConfig, Estimate | None] = {}
 
@@ -38,9 +42,9 @@ class Expectation:
         return self._found[alike]
 
     def seconds(self, config: TrainConfig, epochs_done: int) -> float | None:
-        """What the epochs that are left are likely to take."""
-        found = self.of(config)
-        return None if found is None else found.epoch_seconds * max(0, config.epochs - epochs_done)
+        """What the epochs that are left are likely to take, and what comes before the first of all."""
+        found, before = self.of(config), 0.0 if epochs_done else self.start_seconds
+        return None if found is None else before + found.epoch_seconds * max(0, config.epochs - epochs_done)
 
     def _trials_of(self, network: Network, precision: Precision) -> Mapping[int, float]:
         kind = (network, precision)

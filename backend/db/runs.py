@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.selectable import ForUpdateArg
 
@@ -261,6 +261,20 @@ def measured(session: Session, limit: int) -> Sequence[Run]:
     """The newest runs of which the time of an epoch is known."""
     known = select(Run).where(Run.epoch_seconds.is_not(None)).order_by(Run.id.desc()).limit(limit)
     return session.scalars(known).all()
+
+
+def seconds_before_training(session: Session, limit: int) -> list[float]:
+    """Of the newest runs, what passed from a worker's claim to the first batch: its process, TensorFlow, images."""
+    started_at, beside = Run.started_at, func.coalesce(Epoch.measuring_seconds, 0.0)
+    first = select(started_at, Epoch.recorded_at, Epoch.epoch_seconds + beside).join(
+        Epoch, and_(Epoch.run_id == Run.id, Epoch.number == Run.start_epoch)
+    )
+    known = first.where(Epoch.attempt == 1).order_by(Run.id.desc()).limit(limit)
+    return [
+        max(0.0, (end - begin).total_seconds() - epoch_s)
+        for begin, end, epoch_s in session.execute(known)
+        if begin is not None
+    ]
 
 
 def children_of(session: Session, run_id: int) -> Sequence[int]:

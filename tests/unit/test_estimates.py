@@ -111,6 +111,12 @@ class TestALaunch:
         assert found.total_seconds == pytest.approx(300)
         assert found.based_on == (1,)
 
+    def test_counts_what_comes_before_the_first_batch(self) -> None:
+        """Three runs of 100 seconds that each need 5 to begin are over after 210 on two slots."""
+        found = estimate_launch([config(epochs=1, seed=seed) for seed in range(3)], self.epoch_of, 2, 5.0)
+        assert found is not None
+        assert (found.longest_seconds, found.total_seconds) == pytest.approx((105, 210))
+
     def test_with_a_run_of_unknown_kind_is_not_known(self) -> None:
         """One run that nothing was measured of leaves the whole unknown."""
         assert estimate_launch([config(), config(network="mlp")], self.epoch_of, slots=2) is None

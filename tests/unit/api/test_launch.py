@@ -1,9 +1,11 @@
+from datetime import timedelta
+
 import pytest
 from fastapi.testclient import TestClient
 
 from backend.contract import Network, Precision, TrainConfig
 from backend.contract.work import epoch_multiply_adds
-from backend.db import calibrations, epochs
+from backend.db import calibrations, epochs, runs
 from backend.db.calibrations import Speed
 from backend.db.engine import Database
 from tests.builders import add_run, add_worker, epoch_report, start_run
@@ -160,6 +162,19 @@ class TestEstimates:
         assert (found["basis"], found["based_on"]) == ("runs", [run_id])
         assert client.get("/api/runs").json()["total"] == 1
         assert client.post("/api/estimates", json={"config": {"width": 0}}).status_code == 422
+
+    def test_count_what_comes_before_the_first_batch(self, client: TestClient, database: Database) -> None:
+        """Each run also takes what runs took to begin: here 6 of the 10 seconds before an epoch of 4 was over."""
+        run_id = add_run(database)
+        claim = start_run(database, run_id)
+        with database.write() as session:
+            epochs.append(session, run_id, claim.attempt, epoch_report(0, epoch_seconds=4.0))
+            run = runs.load(session, run_id)
+            assert run.started_at is not None
+            run.started_at -= timedelta(seconds=10)
+        found = client.post("/api/estimates", json={"config": {"epochs": 10}}).json()
+        assert found["epoch_seconds"] == pytest.approx(4.0)
+        assert found["run_seconds"] == found["total_seconds"] == pytest.approx(46.0, abs=1.0)
 
     def test_go_by_a_trial_before_anything_ran(self, client: TestClient, database: Database) -> None:
         """Where no run of the kind was measured, the speed that a worker's host showed in a trial decides."""
