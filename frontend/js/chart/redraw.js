@@ -1,12 +1,11 @@
 const INTERVAL = 250 // milliseconds; one redraw for everything that arrived meanwhile
-const REST = 3 // times the length of the last redraw, of whichever chart: all of them share one main thread
+const SHARE = 0.25 // of the time, that the live redraws of all charts may take together: they have one main thread
+const SAVED = 400 // milliseconds of drawing at most, saved while little was drawn, that may be spent at once
 
-let restUntil = 0 // milliseconds, as performance.now() counts
+let credit = SAVED // milliseconds
+let countedAt = performance.now()
 
-/**
- * Gathers wishes to redraw; `draw` is called at most once an interval, and less often where drawing takes long, so that
- * all charts of a page together leave the reader three quarters of the time. Who has waited longest is next.
- */
+/** Gathers wishes to redraw; `draw` is called at most once an interval, and less often where drawing takes long. */
 export class Redraw {
   #draw
   #timer = 0
@@ -15,16 +14,15 @@ export class Redraw {
     this.#draw = draw
   }
 
+  /** Something arrived. */
   later() {
-    this.#timer ||= setTimeout(() => this.#turn(), Math.max(INTERVAL, restUntil - performance.now()))
+    this.#timer ||= setTimeout(() => this.#turn(), INTERVAL)
   }
 
+  /** The reader did something: it is drawn at once, whatever it takes. */
   async now() {
     this.stop()
-    const begun = performance.now()
     await this.#draw()
-    const end = performance.now()
-    restUntil = Math.max(restUntil, end + REST * (end - begun))
   }
 
   stop() {
@@ -32,9 +30,20 @@ export class Redraw {
     this.#timer = 0
   }
 
-  #turn() {
-    const rest = restUntil - performance.now()
-    if (rest <= 0) this.now()
-    else this.#timer = setTimeout(() => this.#turn(), rest)
+  async #turn() {
+    if (earned() < 0) {
+      this.#timer = setTimeout(() => this.#turn(), -credit / SHARE)
+      return
+    }
+    const begun = performance.now()
+    await this.now()
+    credit -= performance.now() - begun
   }
+}
+
+function earned() {
+  const now = performance.now()
+  credit = Math.min(SAVED, credit + SHARE * (now - countedAt))
+  countedAt = now
+  return credit
 }
