@@ -1,5 +1,8 @@
 """What a curve is drawn over."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from backend.analysis.curves import Floats, RunCurves, X
@@ -18,6 +21,12 @@ def x_title(kind: X) -> str:
     return _TITLES[kind]
 
 
+def batches_per_epoch(config: Mapping[str, Any]) -> int:
+    """How many batches an epoch of a run has; an incomplete last one is dropped."""
+    images = config.get("train_images") or DATASETS[DatasetName(config["dataset"])].train_images
+    return int(images) // int(config["batch_size"])
+
+
 def x_values(run: RunCurves, kind: X) -> Floats:
     """Where the results of each epoch stand: [points].
 
@@ -29,12 +38,7 @@ def x_values(run: RunCurves, kind: X) -> Floats:
     if kind == "epoch":
         return finished
     if kind == "step":
-        return finished * _batches(run)
+        return finished * batches_per_epoch(run.config)
     if kind == "wall":
         return run.wall
     return np.cumsum(run.columns["epoch_seconds"])
-
-
-def _batches(run: RunCurves) -> int:
-    images = run.config.get("train_images") or DATASETS[DatasetName(run.config["dataset"])].train_images
-    return int(images) // int(run.config["batch_size"])

@@ -4,7 +4,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from backend.analysis import Smoothing, parse_smoothing, smooth, summarize
+from backend.analysis import Smoothing, fitting, parse_smoothing, smooth, summarize
 from backend.errors import BadRequest
 
 # Student 1908, table of additional hours of sleep: drug 1 and drug 2 in the same ten patients.
@@ -97,6 +97,36 @@ class TestSmoothing:
         """What is not finite stays so, and the values beside it are those of a curve of equal values."""
         values = np.array([2.0, np.nan, 2.0, np.inf, 2.0])
         np.testing.assert_allclose(smooth(values, smoothing), values)
+
+    @pytest.mark.parametrize("text", ["ema:0", "ema:0.9", "ema:0.999", "mean:1", "mean:7", "mean:1001"])
+    def test_of_a_long_curve_is_that_of_a_loop(self, text: str) -> None:
+        """Also where the sums are doubled many times."""
+        smoothing = parse_smoothing(text)
+        assert smoothing is not None
+        values = np.random.default_rng(0).normal(size=3_000)
+        half, weight = int(smoothing.strength) // 2, smoothing.strength
+        for place in (0, 1, 999, 1_000, 2_999):
+            if smoothing.kind == "mean":
+                expected = values[max(0, place - half) : place + half + 1].mean()
+            else:
+                expected = np.average(values[: place + 1], weights=weight ** np.arange(place, -1.0, -1))
+            assert smooth(values, smoothing)[place] == pytest.approx(expected, abs=1e-12)
+
+    @pytest.mark.parametrize("text", ["ema:0", "ema:0.9", "mean:7"])
+    def test_is_moved_by_nothing_beyond_its_reach(self, text: str) -> None:
+        """A part that is cut out with its reach on both sides is smoothed as the whole is, to 0.1 %."""
+        smoothing = parse_smoothing(text)
+        assert smoothing is not None
+        values = np.random.default_rng(0).uniform(size=1_000)
+        before, after = smoothing.reach
+        part = smooth(values[500 - before : 600 + after], smoothing)[before : before + 100]
+        np.testing.assert_allclose(part, smooth(values, smoothing)[500:600], atol=2e-3)
+
+    def test_that_fits_takes_a_64th_together_and_changes_seldom(self) -> None:
+        """From 256 points on; twice as many once the curve is twice as long."""
+        assert fitting(255) is None
+        spans = [smoothing.span for count in (256, 511, 512, 1_000_000) if (smoothing := fitting(count))]
+        assert spans == [4, 4, 8, 8192]
 
     @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50), st.sampled_from(["ema:0.5", "ema:.99", "mean:7"]))
     def test_stays_within_the_curve(self, values: list[float], text: str) -> None:
