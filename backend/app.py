@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 
 from backend import __version__
 from backend.api import (
+    batches,
     catalog,
     compare_figures,
     comparisons,
@@ -105,7 +106,8 @@ def _api_routes() -> Sequence[BaseRoute]:
     # compare_figures stands before figures, which answers for every name.
     compared = (comparisons, exports, views, compare_figures)
     for module in (
-        *(runs, steering, queue, results, measurements, system, *compared, figures, stream, catalog, datasets, service),
+        *(runs, steering, queue, results, batches, measurements, system, *compared),
+        *(figures, stream, catalog, datasets, service),
     ):
         api.include_router(module.router)
     routes = APIRouter()

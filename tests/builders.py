@@ -1,11 +1,15 @@
 """Rows and orders that tests begin with."""
 
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from backend.contract import (
     Attack,
     AttackResult,
     AuditVerdict,
+    BatchResults,
     Deviation,
     Device,
     EpochReport,
@@ -16,7 +20,7 @@ from backend.contract import (
     SystemUse,
     TrainConfig,
 )
-from backend.db import launches, lifecycle, runs, workers
+from backend.db import batches, launches, lifecycle, runs, workers
 from backend.db.engine import Database
 from backend.db.lifecycle import Claim
 from backend.db.system_use import MeasuredUse
@@ -140,6 +144,21 @@ def measurements(epochs_done: int, *layers: LayerMeasurement, **changes: Any) ->
         "example_epsilon": 8.0,
     }
     return Measurements(epochs_done=epochs_done, **(fields | changes))
+
+
+def batch_results(first: int, costs: Sequence[float], accuracies: Sequence[float] | None = None) -> BatchResults:
+    """What came of some batches; half of their images are classified rightly unless said otherwise."""
+    shares = [0.5] * len(costs) if accuracies is None else accuracies
+    packed = (np.asarray(column, dtype="<f4").tobytes() for column in (costs, shares))
+    return BatchResults(first, *packed)
+
+
+def add_batches(
+    database: Database, run_id: int, first: int, costs: Sequence[float], accuracies: Sequence[float] | None = None
+) -> None:
+    """Store what came of some batches of a run."""
+    with database.write() as session:
+        batches.append(session, run_id, batch_results(first, costs, accuracies))
 
 
 def system_use(seconds: float = 5.0, *gpus: GpuUse, **changes: Any) -> SystemUse:

@@ -2,19 +2,20 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from sqlalchemy.orm import Session
 
-from backend.analysis import thinned
+from backend.analysis import batches_per_epoch, fitting, parse_smoothing, smooth, thinned
 from backend.api.schemas.datasets import Histograms
 from backend.api.stored import config_of
-from backend.contract import Attack, AuditVerdict, Deviation, LayerMeasurement
+from backend.contract import FINAL_STATUSES, Attack, AuditVerdict, Deviation, LayerMeasurement
 from backend.contract.audit import expected_quirks
 from backend.contract.config import EXACT_PIXEL_VALUE, PIXEL_VALUE
-from backend.db import attack_results, layer_stats, runs, system_use
+from backend.db import attack_results, batches, layer_stats, runs, system_use
 from backend.db.side_models import LayerStat
 
 if TYPE_CHECKING:
-    from frontend.charts import AttackSeries, AuditSeries, Histogram, SystemSeries
+    from frontend.charts import AttackSeries, AuditSeries, BatchSeries, Histogram, SystemSeries
 
 MOST_POINTS = 600  # of a chart of use over time: more than it has pixels for
 
@@ -77,6 +78,39 @@ def system(session: Session, run_id: int) -> "SystemSeries":
         threads=run.threads or 1,
         peak_memory_bytes=run.peak_memory_bytes,
         points=thinned(points, MOST_POINTS),
+    )
+
+
+def batch_results(
+    session: Session, run_id: int, measure: str, first: int, end: int | None, smoothing: str
+) -> "BatchSeries":
+    """What came of a run's batches in a range, smoothed as asked, or as suits how many they are. Raises RunNotFound.
+
+    Batches beside the range that bear on a smoothed value in it are read too: a zoom does not move the line.
+    """
+    from frontend.charts import BatchSeries  # noqa: PLC0415
+
+    run, (_, stored_end) = runs.load(session, run_id), batches.extent(session, run_id)
+    config = config_of(run.config)
+    first, last = min(first, stored_end), stored_end if end is None else min(end, stored_end)
+    asked = fitting(last - first) if smoothing == "auto" else parse_smoothing(smoothing)
+    before, after = asked.reach if asked is not None else (0, 0)
+    found = batches.load(session, run_id, max(0, first - before), last + after)
+    values = (found.costs if measure == "cost" else found.accuracies).astype(np.float64)
+    low, high = np.searchsorted(found.numbers, [first, last])
+    return BatchSeries(
+        run_id=run.id,
+        backprop=config.backprop,
+        palette_index=run.palette_index,
+        epochs=config.epochs,
+        batches_per_epoch=batches_per_epoch(config.model_dump()),
+        is_live=run.status not in FINAL_STATUSES,
+        numbers=found.numbers[low:high],
+        values=values[low:high],
+        smoothed=None if asked is None else smooth(values, asked)[low:high],
+        smoothing=asked,
+        first=first,
+        end=end,
     )
 
 

@@ -8,8 +8,10 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 
 from backend.api import datasets, figure_series
+from backend.api.batches import End, First, check_range
 from backend.api.parameters import MISSING
 from backend.api.schemas.base import MAX_ID
+from backend.api.schemas.comparisons import MAX_WIDTH
 from backend.api.schemas.datasets import Pending
 from backend.contract import Attack, DatasetName, Network, Preprocessing
 from backend.db import events
@@ -101,6 +103,33 @@ def get_system_figure(
     with database.read() as session:
         seq, series = events.last_seq(session), figure_series.system(session, run)
     return _answer(system_figure(series, measure=measure, theme=theme), seq)
+
+
+@router.get("/batches", response_model=dict[str, Any])
+def get_batches_figure(
+    run: FigureRun,
+    database: DatabaseDep,
+    measure: Literal["cost", "accuracy"] = "cost",
+    first: First = 0,
+    end: End = None,
+    smoothing: Annotated[
+        str, Query(max_length=20, description="auto: by how many are shown; ema:0.6; mean:5; empty: none.")
+    ] = "auto",
+    width: Annotated[int, Query(ge=50, le=MAX_WIDTH, description="Pixels that the lines have.")] = 1000,
+    x: Literal["epoch", "batch"] = "epoch",
+    theme: Theme = "light",
+) -> Response:
+    """Training cost or accuracy of single batches, reduced to what so many pixels can show."""
+    from frontend.charts import batches_parts  # noqa: PLC0415
+    from frontend.charts.numbers import figure_json  # noqa: PLC0415
+
+    check_range(first, end)
+    with database.read() as session:
+        seq = events.last_seq(session)
+        series = figure_series.batch_results(session, run, measure, first, end, smoothing)
+    parts = batches_parts(series, measure=measure, x=x, width=width, theme=theme)
+    parts["layout"]["meta"]["seq"] = seq
+    return Response(figure_json(parts), media_type="application/json")
 
 
 @router.get("/histogram", response_model=dict[str, Any], responses=datasets.PENDING)

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.contract import EpochReport, RunStatus
+from backend.contract.numbers import non_finite_word
 from backend.db import clock, events, rests
 from backend.db.lifecycle import held
 from backend.db.models import Epoch, Run
@@ -34,7 +35,9 @@ def append(session: Session, run_id: int, attempt: int, report: EpochReport) -> 
     numbers = {name: getattr(report, name) for name in _NUMBERS}
     finite = {name: value if value is None or math.isfinite(value) else None for name, value in numbers.items()}
     non_finite = {
-        name: _word(value) for name, value in numbers.items() if value is not None and not math.isfinite(value)
+        name: non_finite_word(value)
+        for name, value in numbers.items()
+        if value is not None and not math.isfinite(value)
     }
     session.add(
         Epoch(
@@ -94,7 +97,3 @@ def first_difference(session: Session, run_id: int, other_id: int) -> tuple[int,
         if any(getattr(one, name) != getattr(other, name) for name in COMPARED):
             return len(both), one, other
     return len(both), None, None
-
-
-def _word(value: float) -> str:
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -18,6 +18,8 @@ from types import MappingProxyType
 
 import plotly.graph_objects as go
 
+from frontend.charts.batch_series import BATCH_MEASURES, BatchSeries
+from frontend.charts.batches import batches_figure, batches_parts
 from frontend.charts.curves import RunSeries, accuracy_figure, cost_figure
 from frontend.charts.gradients import AuditEntry, AuditSeries, audit_figure, deviation_figure
 from frontend.charts.histograms import Histogram, histogram_figure
@@ -27,6 +29,7 @@ from frontend.charts.robustness import AttackEntry, AttackSeries, robustness_epo
 from frontend.charts.system import SYSTEM_MEASURES, SystemSeries, system_figure
 
 __all__ = [
+    "BATCH_MEASURES",
     "FIGURES",
     "LAYER_MEASURES",
     "SYSTEM_MEASURES",
@@ -34,12 +37,15 @@ __all__ = [
     "AttackSeries",
     "AuditEntry",
     "AuditSeries",
+    "BatchSeries",
     "Histogram",
     "RunSeries",
     "SystemSeries",
     "Theme",
     "accuracy_figure",
     "audit_figure",
+    "batches_figure",
+    "batches_parts",
     "cost_figure",
     "deviation_figure",
     "histogram_figure",

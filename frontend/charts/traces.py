@@ -24,6 +24,7 @@ MAX_MARKS_OF_MANY = 6  # the same, where lines are too many for direct labels
 MAX_UNIFIED_LINES = 10  # more would not fit into one hover box
 MAX_POINTS = 44_000  # of all lines of a figure together: two figures of 200 lines stay within 1 MB
 FEWEST_POINTS = 64  # of a line, however many there are
+MARK_SYMBOLS = {"NaN": "x", "Infinity": "triangle-up", "-Infinity": "triangle-down"}
 SPLITS = ("train", "test")  # test is drawn last, above
 
 BAND_OPACITY = 0.18
@@ -36,7 +37,6 @@ _PLOT_HEIGHT = 300  # px, assumed where labels are spread: a page spreads them a
 _CHARACTER_WIDTH = 6.8  # px, on average
 _MARGIN_RIGHT = 16  # px
 _MOST_ROOM = 0.9  # epochs left of the first one: the axis never reaches an epoch 0, which there is not
-_MARKS = {"NaN": "x", "Infinity": "triangle-up", "-Infinity": "triangle-down"}
 
 
 @dataclass(frozen=True)
@@ -291,7 +291,7 @@ def _marks(quantity: Quantity, line: Line, view: View, place: int) -> Trace:
         "legendgroup": str(next(iter(line.key.values()))),
         "showlegend": False,
         "mode": "markers",
-        "marker": {"color": line.color(view.theme), "symbol": [_MARKS[word] for word in words], "size": 10},
+        "marker": {"color": line.color(view.theme), "symbol": [MARK_SYMBOLS[word] for word in words], "size": 10},
         "hovertemplate": f"{line.split} {quantity.metric} is %{{text}}<extra>%{{fullData.name}}</extra>",
     }
 
