@@ -128,7 +128,8 @@ def traces(found: Locator) -> list[dict[str, Any]]:
 
 def drawn_line(found: Locator) -> list[float | None]:
     """The values of the line of means that a card has drawn."""
-    return next(trace["y"] for trace in traces(found) if "measure" in trace)
+    values: list[float | None] = _line(found)["y"]
+    return values
 
 
 class TestTheGradients:
@@ -170,12 +171,7 @@ class TestTheGradients:
         page = chromium.page(f"/runs/{run_id}")
         norms = card(page, "layers")
         assert all(trace["x"] == [0, 2] for trace in traces(norms))
-        box = norms.locator(".nsewdrag").bounding_box()
-        assert box is not None
-        page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.5 * box["height"])
-        page.mouse.down()
-        page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 0.5 * box["height"], steps=4)
-        page.mouse.up()
+        _zoom_into(page, norms, 0.3, 0.8)
         whole = norms.get_by_role("button", name="Whole chart")
         expect(whole).to_be_visible()
         zoomed = _range(norms)
@@ -196,6 +192,55 @@ class TestTheGradients:
         expect(page.get_by_test_id("section-gradients")).to_contain_text("audit_every is 0", timeout=SLOW_MS)
         expect(page.get_by_test_id("section-robustness")).to_contain_text("robustness_every is 0")
         assert page.locator("[data-figure=audit], [data-figure=robustness]").count() == 0
+        with database.write() as session:
+            lifecycle.finish(session, run_id, claim.attempt)
+
+
+class TestTheBatches:
+    def test_grow_while_one_looks_and_are_all_there_where_one_zooms(
+        self, chromium: Chromium, database: Database
+    ) -> None:
+        """Of 20,000 batches some are drawn, of a part each; new ones come by themselves and leave the zoom alone."""
+        run_id, claim = held_run(database, epochs=1000)
+        builders.add_batches(database, run_id, 0, [2.0, 1.0] * 10_000)
+        page = chromium.page(f"/runs/{run_id}")
+        chart = card(page, "batches")
+        points, asked = chart.locator(".chart-points"), list[str]()
+        expect(points).to_have_text(re.compile(r"^2,\d{3} of 20,000 batches$"))
+        page.on("request", lambda request: asked.append(request.url) if "/figures/batches" in request.url else None)
+
+        _zoom_into(page, chart, 0.4, 0.44)
+        expect(points).to_have_text(re.compile(r"^all 1,\d{3} batches$"))
+        assert "first=" in asked[0]
+        zoomed, said, drawn = _range(chart), points.text_content(), chart.get_attribute("data-drawn")
+        assert len(_line(chart)["x"]) == int((said or "").split()[1].replace(",", ""))
+        assert _line(chart)["x"][0] < zoomed[0] < zoomed[1] < _line(chart)["x"][-1]
+
+        def advance(to: int) -> None:
+            with database.write() as session:
+                runs.set_progress(session, run_id, claim.attempt, Progress(Phase.TRAINING, to // 28, to % 28, 28))
+
+        def is_drawn_again() -> bool:
+            advance(21_000)
+            return chart.get_attribute("data-drawn") != drawn
+
+        builders.add_batches(database, run_id, 20_000, [0.5] * 1_000)
+        until(is_drawn_again)
+        assert (_range(chart), points.text_content()) == (zoomed, said)
+        assert all("first=" in url for url in asked)
+
+        chart.get_by_role("button", name="Whole chart").click()
+        expect(points).to_have_text(re.compile(r"of 21,000 batches$"))
+        assert _range(chart)[0] < 0
+        builders.add_batches(database, run_id, 21_000, [0.25] * 1_000, [1.0] * 1_000)
+
+        def has_grown() -> bool:
+            advance(22_000)
+            return (points.text_content() or "").endswith("of 22,000 batches")
+
+        until(has_grown)
+        chart.get_by_role("button", name="Accuracy").click()
+        until(lambda: _line(chart)["measure"] == "accuracy")
         with database.write() as session:
             lifecycle.finish(session, run_id, claim.attempt)
 
@@ -339,10 +384,26 @@ def _point_at(page: Page, mark: Locator) -> None:
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 
 
+def _zoom_into(page: Page, chart: Locator, begin: float, end: float) -> None:
+    """Draw across the plot between two shares of its width."""
+    box = chart.locator(".nsewdrag").first.bounding_box()
+    assert box is not None
+    middle = box["y"] + 0.5 * box["height"]
+    page.mouse.move(box["x"] + begin * box["width"], middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + end * box["width"], middle, steps=4)
+    page.mouse.up()
+
+
 def _range(chart: Locator) -> list[float]:
     """The epochs between which a chart shows its lines."""
     ends: list[float] = chart.locator(".js-plotly-plot").evaluate("(plot) => [...plot._fullLayout.xaxis.range]")
     return ends
+
+
+def _line(chart: Locator) -> dict[str, Any]:
+    """The line that a reader follows."""
+    return next(trace for trace in traces(chart) if "measure" in trace)
 
 
 def _strong(chart: Locator) -> set[int]:

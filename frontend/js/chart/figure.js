@@ -1,5 +1,6 @@
 import { api, isAbort } from "../core/api.js"
-import { h, setAttribute } from "../core/dom.js"
+import { h, setAttribute, setText } from "../core/dom.js"
+import { count } from "../core/format.js"
 import { Lazy } from "../core/seen.js"
 import { onTheme, shownTheme } from "../core/theme.js"
 import { problem } from "../ui/problem.js"
@@ -8,6 +9,7 @@ import { plotly } from "./plotly.js"
 import { Redraw } from "./redraw.js"
 import { spread } from "./spread.js"
 import { TableToggle } from "./table.js"
+import { Zoom } from "./zoom.js"
 
 const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false, showTips: false }
 const CELL = 34 // pixels that a number in a cell needs
@@ -18,7 +20,9 @@ const PENDING_EVERY = 1_000 // milliseconds; how often a figure that a worker is
  * A figure of the service as a card: fetched when it comes into sight, again after `renew()`, with its table behind it.
  * `element` carries `data-figure` (its name) and `data-drawn` (number of drawings) for tests and scripts.
  *
- * Options: `query` gives the figure's parameters; `choice` is `{key, label, options, chosen}`, a parameter that the
+ * Options: `query` gives the figure's parameters, for a plot of so many pixels; `part` what they are besides where a part
+ * of the axis below is zoomed into (its ends, and the figure): such a figure is fetched anew for it; `counted` are the
+ * words for one and for several of its points, whose number is said in the heading; `choice` is `{key, label, options, chosen}`, a parameter that the
  * reader sets; `nothing` says why there is nothing to draw; `pending` what is waited for; `adapt` may change traces
  * and layout before each drawing; `taken` hears of each figure that was fetched.
  */
@@ -30,23 +34,24 @@ export class FigureCard {
   #frame = h("div", { class: "chart-frame" })
   #plot = h("div", { class: "chart-plot", role: "img" })
   #note = h("p", { class: "chart-note" }, h("span", { class: "late" }, "Loading…"))
-  #whole = h("button", { type: "button", class: "link-button small nowrap", hidden: true, onclick: () => this.#leaveZoom() }, "Whole chart")
+  #points = h("span", { class: "chart-points small muted nowrap" })
+  #zoom
   #table
   #lazy
   #redraw = new Redraw(() => this.#draw())
   #figure = null
   #chosen = null
-  #revision = 1 // of the zoom; Plotly takes 0 for none
   #request = null
   #drawn = 0
   #timer = 0
 
   constructor(name, title, signal, options) {
-    this.#options = { name, query: () => ({}), nothing: "Nothing was measured yet.", pending: "", adapt: () => {}, taken: () => {}, ...options }
+    this.#options = { name, query: () => ({}), nothing: "Nothing was measured yet.", pending: "", adapt: () => {}, taken: () => {}, part: null, counted: null, ...options }
     this.#signal = signal
+    this.#zoom = new Zoom(() => (this.#options.part ? this.#lazy.now() : this.#redraw.now()))
     this.#table = new TableToggle(title, () => this.#figure?.layout.meta.table)
     const choice = options.choice ? this.#choice(options.choice) : null
-    const head = h("div", { class: "card-head" }, h("h3", {}, title), choice, h("span", { class: "header-space" }), this.#whole, this.#table.button)
+    const head = h("div", { class: "card-head" }, h("h3", {}, title), choice, h("span", { class: "header-space" }), this.#zoom.element, options.counted ? this.#points : null, this.#table.button)
     setAttribute(this.#plot, "aria-label", `${title}: nothing drawn yet`)
     this.#frame.append(this.#plot, this.#note, this.#table.element)
     this.element = h("section", { class: `card chart ${options.look ?? ""}`, "data-figure": name, "aria-label": `${title}, chart` }, head, this.#frame)
@@ -71,7 +76,7 @@ export class FigureCard {
     this.#chosen = [key, chosen]
     const choose = (value) => {
       this.#chosen = [key, value]
-      this.#revision += 1
+      this.#zoom.forget()
       this.#lazy.now()
     }
     return segments(label, options, chosen, choose).element
@@ -81,7 +86,9 @@ export class FigureCard {
     clearTimeout(this.#timer)
     this.#request?.abort()
     this.#request = new AbortController()
-    const query = { ...this.#options.query(), ...(this.#chosen ? Object.fromEntries([this.#chosen]) : {}), theme: shownTheme() }
+    const { query: asked, part } = this.#options
+    const zoomed = part && this.#zoom.x ? part(this.#zoom.x, this.#figure) : {}
+    const query = { ...asked(this.#plot.clientWidth), ...zoomed, ...(this.#chosen ? Object.fromEntries([this.#chosen]) : {}), theme: shownTheme() }
     try {
       const [figure] = await Promise.all([api.figure(this.#options.name, query, this.#request.signal), plotly()])
       if (this.#signal.aborted) return
@@ -104,7 +111,7 @@ export class FigureCard {
     if (this.#figure === null || this.#signal.aborted || this.#frame.offsetWidth === 0) return
     // Plotly writes into the layout that it is given: a copy keeps the figure's own ranges, to which a zoom returns.
     const layout = structuredClone(this.#figure.layout)
-    Object.assign(layout, { width: this.#plot.clientWidth, height: this.#plot.clientHeight, uirevision: this.#revision })
+    Object.assign(layout, { width: this.#plot.clientWidth, height: this.#plot.clientHeight })
     layout.dragmode = matchMedia("(pointer: coarse)").matches ? false : "zoom"
     const Plotly = await plotly()
     if (this.#signal.aborted) return // the page was left meanwhile
@@ -114,8 +121,9 @@ export class FigureCard {
     for (const trace of data) if (trace.type === "heatmap" && trace.texttemplate && longest(trace.text) > 1 && plotWidth / trace.x.length < CELL) trace.texttemplate = ""
     this.#options.adapt(data, layout)
     spreadLabels(layout)
+    this.#zoom.keep(layout, this.#options.part !== null)
     await Plotly.react(this.#plot, data, layout, CONFIG)
-    if (this.#drawn === 0) this.#watch()
+    if (this.#drawn === 0) this.#zoom.watch(this.#plot)
     this.#drawn += 1
     this.element.dataset.drawn = this.#drawn
     this.#say()
@@ -127,19 +135,12 @@ export class FigureCard {
     setAttribute(this.#plot, "aria-label", this.#figure.layout.meta.summary)
     this.#plot.style.visibility = isEmpty ? "hidden" : "visible"
     this.#note.replaceChildren(...(isEmpty ? [this.#options.nothing] : []))
+    if (this.#options.counted) setText(this.#points, isEmpty ? "" : this.#counted(this.#figure.layout.meta))
   }
 
-  #watch() {
-    this.#plot.on("plotly_doubleclick", () => this.#leaveZoom())
-    this.#plot.on("plotly_relayout", (change) => {
-      if (Object.keys(change).some((key) => /^[xy]axis\.range/.test(key))) this.#whole.hidden = false
-    })
-  }
-
-  #leaveZoom() {
-    this.#revision += 1
-    this.#whole.hidden = true
-    this.redraw()
+  #counted({ points, of }) {
+    const noun = this.#options.counted[of === 1 ? 0 : 1]
+    return points < of ? `${count(points)} of ${count(of)} ${noun}` : `all ${count(of)} ${noun}`
   }
 
   #leave(sizes) {

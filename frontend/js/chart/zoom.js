@@ -7,6 +7,7 @@ export class Zoom {
 
   #revision = 0
   #ranges // of epochs and of values; null: the whole chart
+  #isFlat = false // whether only the axis below was zoomed
   #redraw
   #tell
 
@@ -23,7 +24,9 @@ export class Zoom {
   watch(plot) {
     plot.on("plotly_doubleclick", () => this.leave())
     plot.on("plotly_relayout", (change) => {
-      if (!Object.keys(change).some((key) => /^[xy]axis\.range/.test(key))) return
+      const changed = Object.keys(change).filter((key) => /^[xy]axis\.range/.test(key))
+      if (!changed.length) return
+      this.#isFlat = (this.#ranges === null || this.#isFlat) && changed.every((key) => key.startsWith("x"))
       const { xaxis, yaxis } = plot._fullLayout
       this.#ranges = { x: [...xaxis.range], y: [...yaxis.range] }
       this.element.hidden = false
@@ -47,20 +50,33 @@ export class Zoom {
     }
   }
 
-  /** Writes what is zoomed into into a layout; the whole chart has the axes that it came with. */
-  keep(layout) {
+  /** The part of the axis below that is zoomed into; null: all of it. */
+  get x() {
+    return this.#ranges?.x ?? null
+  }
+
+  /**
+   * Writes what is zoomed into into a layout; the whole chart has the axes that it came with. `fits`: the figure is of
+   * that part alone, and its axis of values fits it unless that was zoomed too.
+   */
+  keep(layout, fits = false) {
     layout.uirevision = this.#revision
     if (this.#ranges === null) return
     Object.assign(layout.xaxis, { range: [...this.#ranges.x], autorange: false })
-    Object.assign(layout.yaxis, { range: [...this.#ranges.y], autorange: false })
+    if (!(fits && this.#isFlat)) Object.assign(layout.yaxis, { range: [...this.#ranges.y], autorange: false })
   }
 
   leave() {
-    if (this.#ranges === null) return
+    if (this.forget()) this.#redraw()
+  }
+
+  /** The whole chart again with whatever is drawn next; says whether it was not. */
+  forget() {
+    if (this.#ranges === null) return false
     this.#ranges = null
     this.#revision += 1
     this.element.hidden = true
     this.#tell(null)
-    this.#redraw()
+    return true
   }
 }

@@ -3,6 +3,7 @@ import { api, isAbort } from "../core/api.js"
 import { h } from "../core/dom.js"
 import { store } from "../core/store.js"
 import { problem } from "../ui/problem.js"
+import { BatchesSection } from "./batches.js"
 import { contents } from "./contents.js"
 import { ExamplesSection } from "./examples.js"
 import { configurationCard, environmentCard } from "./facts.js"
@@ -45,17 +46,19 @@ async function load(root, id, signal) {
   const numbers = new RunNumbers(run)
   top.replaceChildren(head.element, numbers.element)
   if (!known) for (const chart of charts) chart.show([run])
+  const batches = new BatchesSection(run, signal)
   const gradients = new GradientsSection(run, signal)
   const measured = [gradients, new RobustnessSection(run, signal), new ExamplesSection(run, signal)]
   const system = new SystemSection(run, signal, (peak) => numbers.setPeak(peak))
   const about = new About(run, signal)
-  const sections = [...measured.map(({ element }) => element), imagesSection(run, signal), system.element, about.element]
+  const sections = [batches.element, ...measured.map(({ element }) => element), imagesSection(run, signal), system.element, about.element]
   root.append(...sections)
   nav.append(contents(sections, signal))
   const update = () => {
     const current = store.get(id) ?? run
     head.update(current)
     numbers.update(current)
+    batches.update(current)
     gradients.update(current)
     system.update(current)
     document.title = `${current.name} · Backprop Lab`
