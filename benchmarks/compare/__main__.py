@@ -1,25 +1,27 @@
-"""What comparing costs the service: 100 runs of 1,000 epochs, a live tick of them, and a curve of a million points."""
+"""What long curves cost the service: 100 runs of 1,000 epochs, a live tick of them, and a run of a million batches."""
 
 import argparse
 import logging
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 
-import numpy as np
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from backend.analysis import reduced
 from backend.api.stream import Cursor, read
 from backend.app import create_app
 from backend.db import events
 from backend.db.engine import Database
 from backend.settings import Settings
+from benchmarks.compare.batches import AT_ONCE, fill_batches
 from benchmarks.compare.runs import add_epochs, fill, noise
 
-RUNS, EPOCHS, POINTS = 100, 1000, 1_000_000
+RUNS, EPOCHS, BATCHES = 100, 1000, 1_000_000
+WIDTH = 700  # pixels
 ROUNDS = 9
 PAGE = ("figures/accuracy", "figures/cost", "comparisons")
 
@@ -29,24 +31,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compare", description=__doc__)
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--batches", type=int, default=BATCHES)
     arguments = parser.parse_args()
     logging.disable(logging.INFO)
     with tempfile.TemporaryDirectory() as folder:
         measure(Path(folder), arguments.runs, arguments.epochs)
-    values = np.cumsum(np.random.default_rng(0).normal(size=POINTS))
-    values[POINTS // 3] = np.nan
-    found = len(reduced(values, 1400))
-    print(f"reduction of {POINTS:,} points to {found:,}: {_timed(lambda: reduced(values, 1400))} (bar 300)")
+    with tempfile.TemporaryDirectory() as folder:
+        measure_batches(Path(folder), arguments.batches)
 
 
 def measure(folder: Path, runs: int, epochs: int) -> None:
     """The page's data, grouped and not, a live tick, and the memory of the process."""
-    url = f"sqlite:///{folder / 'lab.sqlite3'}"
+    url = _url(folder)
     ids = fill(url, runs, epochs)
-    # Without its lifespan the app needs no Redis: nothing is launched or followed here.
-    app = create_app(Settings(data_dir=folder, database_url=url, redis_url="redis://127.0.0.1:1", demo=False))
-    client = TestClient(app, base_url="http://127.0.0.1", headers={"accept-encoding": "identity"})
-    query = f"runs={','.join(map(str, ids))}&width=700"
+    app, client = _service(folder)
+    query = f"runs={','.join(map(str, ids))}&width={WIDTH}"
     print(f"memory at rest: {_memory_mb()} MB (bar 150)")
     print(f"{runs} runs x {epochs} epochs, first time: {_timed(lambda: _page(client, query), 1)} (with imports)")
     body = _page(client, query)
@@ -61,6 +60,36 @@ def measure(folder: Path, runs: int, epochs: int) -> None:
     client.get(f"/api/exports/parquet?runs={ids[0]}")
     print(f"memory after comparisons and one Parquet export: {_memory_mb()} MB")
     _tick(app.state.lab.database, ids, epochs, client, query)
+
+
+def measure_batches(folder: Path, count: int) -> None:
+    """Storing a run's batches, and its chart: all of it, a hundredth, and what the API gives as columns."""
+    run_id, rate = fill_batches(_url(folder), count)
+    print(f"{count:,} batches stored, {2 * AT_ONCE:,} points at once: {rate:,.0f} points/s (bar 50,000)")
+    _, client = _service(folder)
+    figure, middle = f"figures/batches?run={run_id}&width={WIDTH}", count // 2
+    asked = {
+        "their chart, cost": (figure, " (bar 300)"),
+        "their chart, accuracy": (f"{figure}&measure=accuracy", " (bar 300)"),
+        "a hundredth of it, zoomed into": (f"{figure}&first={middle}&end={middle + count // 100}", ""),
+        "1,000 of them as columns": (f"runs/{run_id}/batches", ""),
+    }
+    for name, (path, bar) in asked.items():
+        address = f"/api/{path}"
+        size = len(client.get(address).raise_for_status().content)
+        print(f"{name}: {_timed(partial(client.get, address))}{bar}, {size / 1000:.0f} KB")
+    print(f"memory after all this: {_memory_mb()} MB")
+
+
+def _url(folder: Path) -> str:
+    return f"sqlite:///{folder / 'lab.sqlite3'}"
+
+
+def _service(folder: Path) -> tuple[FastAPI, TestClient]:
+    # Without its lifespan the app needs no Redis: nothing is launched or followed here.
+    settings = Settings(data_dir=folder, database_url=_url(folder), redis_url="redis://127.0.0.1:1", demo=False)
+    app = create_app(settings)
+    return app, TestClient(app, base_url="http://127.0.0.1", headers={"accept-encoding": "identity"})
 
 
 def _tick(database: Database, ids: list[int], epochs: int, client: TestClient, query: str) -> None:
