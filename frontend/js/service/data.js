@@ -25,7 +25,7 @@ class DataPage {
   #cards = new Map()
   #timer = 0
   #list = h("div", { class: "datasets" }, Array.from({ length: 4 }, () => h("div", { class: "card skeleton dataset-skeleton" })))
-  #pixels = h("section", { class: "run-section", id: "pixels", "aria-labelledby": "pixels-title" })
+  #pixels = h("section", { class: "run-section", id: "pixels", "aria-label": "Pixel values" })
 
   constructor(root, query, signal) {
     this.#signal = signal
