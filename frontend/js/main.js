@@ -3,18 +3,22 @@ import { h } from "./core/dom.js"
 import { go, startRouter } from "./core/router.js"
 import { store } from "./core/store.js"
 import { stream } from "./core/stream.js"
-import { comparePage } from "./compare/page.js"
-import { openLaunch } from "./launch/panel.js"
-import { runPage } from "./run/page.js"
-import { runsPage } from "./runs/page.js"
-import { dataPage } from "./service/data.js"
-import { queuePage } from "./service/queue.js"
 import { fillHeader } from "./ui/header.js"
 import { listenForKeys } from "./ui/keys.js"
 import { askForToken } from "./ui/login.js"
 import { problem } from "./ui/problem.js"
+import { toast } from "./ui/toast.js"
 
+const REST_AFTER = 1_000 // milliseconds after the first page has begun
 const NEWEST = 20 // runs that are known from the start: enough for the newest launch
+
+// A page's modules are loaded when it is first asked for; those of the first page the service names in the document.
+const runsPage = () => import("./runs/page.js").then((module) => module.runsPage)
+const runPage = () => import("./run/page.js").then((module) => module.runPage)
+const comparePage = () => import("./compare/page.js").then((module) => module.comparePage)
+const queuePage = () => import("./service/queue.js").then((module) => module.queuePage)
+const dataPage = () => import("./service/data.js").then((module) => module.dataPage)
+const launchPanel = () => import("./launch/panel.js").then((module) => module.openLaunch)
 
 const ROUTES = [
   [/^\/$/, runsPage],
@@ -22,7 +26,7 @@ const ROUTES = [
   [/^\/compare$/, comparePage],
   [/^\/queue$/, queuePage],
   [/^\/data$/, dataPage],
-]
+].map(([pattern, load]) => [pattern, () => load().catch(() => unreachable)])
 
 window.addEventListener("lab:login", askForToken)
 
@@ -42,4 +46,32 @@ async function start() {
   }
 }
 
-start()
+/** The panel, as the router closes it: it may be left before its modules are there. */
+function openLaunch(cloneId) {
+  let panel = null
+  let isLeft = false
+  launchPanel().then(
+    (open) => {
+      if (!isLeft) panel = open(cloneId)
+    },
+    () => toast("The form could not be loaded: the service does not answer.", { bad: true }),
+  )
+  return {
+    close() {
+      isLeft = true
+      panel?.close()
+    },
+  }
+}
+
+function unreachable({ root }) {
+  root.append(h("div", { class: "empty" }, problem("This page could not be loaded: the service does not answer.", () => location.reload())))
+  return "Not loaded"
+}
+
+/** Whoever goes on to another page need not wait for it. */
+function loadTheRest() {
+  for (const load of [launchPanel, runPage, comparePage, queuePage, dataPage, runsPage]) load().catch(() => {})
+}
+
+start().then(() => setTimeout(() => requestIdleCallback(loadTheRest), REST_AFTER))

@@ -241,3 +241,21 @@ def _delays(page: Page, metrics: dict[str, Any], run_id: int) -> list[float]:
         for epoch, (stamp, shown) in enumerate(zip(stamps, first_shown, strict=True))
         if shown is not None and epoch >= known_from_start
     ]
+
+
+class TestAPageThatCannotBeLoaded:
+    def test_says_so_and_offers_to_try_again(self, chromium: Chromium) -> None:
+        """Where a page's modules don't come, its place says why; the others stay usable, and a second try loads it."""
+        page = chromium.page("/queue")
+        page.route("**/static/js/compare/**", lambda route: route.abort())
+        page.reload()
+        page.get_by_role("link", name="Compare").first.click()
+        expect(page.get_by_role("alert")).to_contain_text("could not be loaded")
+        page.get_by_role("link", name="Data").first.click()
+        expect(page.locator("h1")).to_have_text("Data")
+        page.get_by_role("link", name="Compare").first.click()
+        expect(page.get_by_role("alert")).to_be_visible()
+        page.unroute("**/static/js/compare/**")
+        page.get_by_role("button", name="Try again").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Compare")
+        chromium.problems.clear()

@@ -9,7 +9,10 @@ let view = null // what is shown: its address without the hash, and how to end i
 let openPanel = null
 let panel = null
 
-/** Shows the page of the address now and whenever it changes; `openLaunch` gives the panel for "#launch". */
+/**
+ * Shows the page of the address now and whenever it changes; `openLaunch` gives the panel for "#launch". `table` has
+ * for each pattern of an address a function that loads its page.
+ */
 export function startRouter(main, table, openLaunch) {
   root = main
   routes = table
@@ -68,14 +71,17 @@ function show(isReturn = false) {
   }
 }
 
-function showPage(isReturn) {
+async function showPage(isReturn) {
   if (view?.address === address()) return
   const isFirst = view === null
   view?.controller.abort()
-  view = { address: address(), controller: new AbortController() }
-  const [match, page] = findRoute()
+  const shown = { address: address(), controller: new AbortController() }
+  view = shown
+  const [match, load] = findRoute()
   root.replaceChildren()
-  if (page === null) return root.append(notFound())
+  if (load === null) return root.append(notFound())
+  const page = await load()
+  if (shown.controller.signal.aborted) return // another page was asked for meanwhile
   document.title = `${page({ root, match, query: new URLSearchParams(location.search), signal: view.controller.signal, isReturn })} · Backprop Lab`
   window.dispatchEvent(new Event("lab:page"))
   if (!isFirst) {
@@ -85,9 +91,9 @@ function showPage(isReturn) {
 }
 
 function findRoute() {
-  for (const [pattern, page] of routes) {
+  for (const [pattern, load] of routes) {
     const match = pattern.exec(location.pathname)
-    if (match) return [match, page]
+    if (match) return [match, load]
   }
   return [null, null]
 }
