@@ -5,12 +5,14 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import Page, Route, expect
 
 from backend.db import epochs
 from backend.db.engine import Database
@@ -224,6 +226,23 @@ class TestTheComparePage:
             lines = [trace for trace in traces(shown) if "metric" in trace["meta"]]
             assert sorted(trace["visible"] for trace in lines) == [False, True]
         assert page.get_by_test_id("differences").get_by_text("35/400").count() == 6
+
+    def test_shows_what_was_asked_for_last(self, chromium: Chromium, runs: list[Live]) -> None:
+        """An answer that comes after a later question's is not shown: the runs found are those of what was typed."""
+        page = chromium.page(f"/compare?runs={runs[0][0]}")
+        expect(page.locator("[data-chart=accuracy][data-drawn]")).to_be_visible()
+        held: list[Route] = []
+        page.route(lambda url: "/api/runs?" in url and "filter=" not in url, lambda route: held.append(route))  # noqa: PLW0108  (Playwright takes no built-in)
+        page.get_by_label("Add a run").focus()
+        page.keyboard.type(f"id = {runs[1][0]}")
+        found = page.locator("#picker-list").get_by_role("option")
+        expect(found).to_have_count(1)
+        for route in held:
+            with suppress(PlaywrightError):  # nobody waits for it any more
+                route.continue_()
+        page.wait_for_timeout(500)
+        assert held
+        assert found.count() == 1
 
     def test_exports_data_pictures_and_a_report(self, chromium: Chromium, runs: list[Live], tmp_path: Path) -> None:
         """Files hold what is shown; a picture is drawn under the content policy; the report needs no service."""

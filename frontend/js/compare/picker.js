@@ -13,6 +13,7 @@ export function runPicker(signal, shownIds, add) {
   let found = []
   let current = -1
   let timer = 0
+  let request = new AbortController() // the newest: an answer that was overtaken shows nothing
 
   const close = () => {
     list.hidden = true
@@ -41,8 +42,10 @@ export function runPicker(signal, shownIds, add) {
     mark(items.length ? 0 : -1)
   }
   const search = async () => {
+    request.abort()
+    request = new AbortController()
     try {
-      const { runs } = await api.runs({ filter: input.value.trim(), limit: MOST + shownIds().length }, signal)
+      const { runs } = await api.runs({ filter: input.value.trim(), limit: MOST + shownIds().length }, AbortSignal.any([signal, request.signal]))
       const more = runs.filter(({ id }) => !shownIds().includes(id)).slice(0, MOST)
       if (document.activeElement === input) show(more, "No other run matches.")
     } catch (error) {
