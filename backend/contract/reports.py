@@ -38,7 +38,7 @@ class BatchResults:
 class Progress:
     """How far an epoch is. Sent at most once a second, and never more often than once a batch.
 
-    Whatever report comes next after some batches carries what came of them.
+    An attempt's first batch is told at once. Whatever report comes next after some batches carries what came of them.
     """
 
     phase: Phase

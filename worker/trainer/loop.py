@@ -21,7 +21,7 @@ from worker.trainer.program import Program, Trained
 from worker.trainer.state import Learned, Sums, TrainerState, TrainingData
 
 DISPATCH_S = 0.4  # what a compiled call should last: a wish to stop waits for its end
-PROGRESS_S = 1.0  # least time between two reports of progress
+PROGRESS_S = 1.0  # least time between two reports of progress, but for that of the first batch
 
 Clock = Callable[[], float]
 Value = TypeVar("Value")
@@ -281,11 +281,12 @@ class _Untold:
 
 
 class _Meter:
-    """Progress, but not too often."""
+    """Progress, but not too often; the first batch is told at once, for a reader waits for it."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._next_at = -math.inf
+        self._has_trained = False
 
     def report(
         self,
@@ -299,7 +300,9 @@ class _Meter:
     ) -> Iterator[Progress]:
         """One report, or none where the last one was less than a second ago."""
         now = self._clock()
-        if now >= self._next_at:
+        is_first_batch = phase is Phase.TRAINING and not self._has_trained
+        if now >= self._next_at or is_first_batch:
+            self._has_trained |= is_first_batch
             self._next_at = now + PROGRESS_S
             yield Progress(phase, epoch, batch, batches, images_per_second, trained=trained)
 
