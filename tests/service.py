@@ -46,6 +46,11 @@ class Service:
         """Where the page is."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def database_url(self) -> str:
+        """Where its database is."""
+        return self.settings.get("LAB_DATABASE_URL", f"sqlite:///{self.folder / 'lab.sqlite3'}")
+
     @contextmanager
     def running(self) -> Iterator["Service"]:
         """Start the service, and end it after the block."""

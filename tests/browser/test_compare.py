@@ -45,7 +45,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def database(service: Service) -> Iterator[Database]:
-    database = Database(f"sqlite:///{service.folder / 'lab.sqlite3'}")
+    database = Database(service.database_url)
     yield database
     database.close()
 

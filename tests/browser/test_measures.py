@@ -28,7 +28,6 @@ from backend.db.dataset_jobs import Order
 from backend.db.engine import Database
 from backend.db.lifecycle import Claim
 from backend.errors import AttemptSuperseded
-from backend.settings import Settings
 from tests import builders
 from tests.builders import failed_layer, layer_measurement
 from tests.chromium import Chromium
@@ -43,7 +42,7 @@ CONFIG = {"epochs": 4, "audit_every": 2, "robustness_every": 2, "backprop": "dil
 @pytest.fixture(scope="module")
 def database(service: Service) -> Iterator[Database]:
     """The service's own database, into which a test writes what a trainer would measure."""
-    database = Database(Settings(data_dir=service.folder).resolved_database_url)
+    database = Database(service.database_url)
     yield database
     database.close()
 

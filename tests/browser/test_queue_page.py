@@ -46,7 +46,7 @@ class TestTheQueuePage:
     def test_says_why_a_worker_rests_and_lets_it_go_on(self, chromium: Chromium) -> None:
         """A worker that rests shows its reason as text, and takes runs again by a button."""
         service = chromium.service
-        database = Database(f"sqlite:///{service.folder / 'lab.sqlite3'}")
+        database = Database(service.database_url)
         with database.write() as session:
             worker = workers.recent(session)[0]
             worker.rests_until = clock.now(session) + timedelta(minutes=3)

@@ -83,8 +83,7 @@ class Lab:
     def running(self) -> Iterator["Lab"]:
         """Start the service, and end it after the block; nothing of it may be left then."""
         with self.service.running():
-            url = self.service.settings.get("LAB_DATABASE_URL", f"sqlite:///{self.service.folder / 'lab.sqlite3'}")
-            self.database = Database(url)
+            self.database = Database(self.service.database_url)
             try:
                 yield self
             finally:
