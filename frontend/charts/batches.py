@@ -11,7 +11,7 @@ from frontend.charts.batch_axis import epoch_lines, x_axis, x_range
 from frontend.charts.batch_series import BatchSeries, BatchX, Frame
 from frontend.charts.batch_table import batch_table
 from frontend.charts.lines import number_text
-from frontend.charts.look import FONT_SIZE, Ink, Theme, axis, layout, tick_step
+from frontend.charts.look import Ink, Theme, above_plot, axis, layout, tick_step
 from frontend.charts.numbers import plain
 from frontend.charts.traces import MARK_SYMBOLS, RAW_OPACITY, Floats
 
@@ -185,21 +185,7 @@ def _layout(frame: Frame, points: int) -> dict[str, Any]:
 def _key(series: BatchSeries, ink: Ink) -> list[dict[str, Any]]:
     if series.smoothing is None:
         return []
-    return [
-        {
-            "name": "key",
-            "text": f"pale: each batch; line: mean of about {series.smoothing.span:,.0f}",
-            "xref": "paper",
-            "yref": "paper",
-            "x": 0,
-            "y": 1,
-            "xanchor": "left",
-            "yanchor": "bottom",
-            "yshift": 4,
-            "showarrow": False,
-            "font": {"color": ink.muted, "size": FONT_SIZE},
-        }
-    ]
+    return [above_plot("key", f"pale: each batch; line: mean of about {series.smoothing.span:,.0f}", ink, 4)]
 
 
 def _summary(frame: Frame) -> str:

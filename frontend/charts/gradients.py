@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from backend.contract import AuditVerdict, Backprop, Deviation, LayerMeasurement
 from frontend.charts.lines import number_text, summary_table
-from frontend.charts.look import FONT_SIZE, INKS, NOTHING, Ink, Theme, axis, layout, tick_step
+from frontend.charts.look import FONT_SIZE, INKS, NOTHING, Ink, Theme, above_plot, axis, layout, tick_step
 from frontend.labels import plain_text
 
 Measure = Literal["error", "cosine", "norm_ratio"]
@@ -131,7 +131,7 @@ def deviation_figure(series: AuditSeries, *, measure: Measure = "error", theme: 
     cells = [list(zip(deviations, row, strict=True)) for deviations, row in zip(grid, values, strict=True)]
     figure = go.Figure(layout=_grid_layout(series, ink))
     figure.update_layout(margin={"r": 76})
-    figure.add_annotation(_caption(_TITLES[measure], ink))
+    figure.add_annotation(above_plot("caption", _TITLES[measure], ink, 8))
     known = [value for row in values for value in row if value is not None]
     if known:
         figure.add_heatmap(
@@ -261,22 +261,6 @@ def _grid_layout(series: AuditSeries, ink: Ink) -> dict[str, Any]:
             "ticktext": [plain_text(str(layer)) for layer in layers],
             "showgrid": False,
         },
-    }
-
-
-def _caption(text: str, ink: Ink) -> dict[str, Any]:
-    return {
-        "name": "caption",
-        "text": text,
-        "xref": "paper",
-        "yref": "paper",
-        "x": 0,
-        "y": 1,
-        "xanchor": "left",
-        "yanchor": "bottom",
-        "yshift": 8,
-        "showarrow": False,
-        "font": {"color": ink.muted, "size": FONT_SIZE},
     }
 
 

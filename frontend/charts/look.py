@@ -58,3 +58,20 @@ def tick_step(last: int, most: int = 8) -> int:
     """The smallest of 1, 2, 5, 10, 20, … epochs that gives at most so many ticks."""
     steps: list[int] = [factor * 10**power for power in range(7) for factor in (1, 2, 5)]
     return next(step for step in steps if last <= step * most)
+
+
+def above_plot(name: str, text: str, ink: Ink, shift: int) -> dict[str, Any]:
+    """An annotation left above the plot, so many pixels over its top: what a reader needs to read the chart."""
+    return {
+        "name": name,
+        "text": text,
+        "xref": "paper",
+        "yref": "paper",
+        "x": 0,
+        "y": 1,
+        "xanchor": "left",
+        "yanchor": "bottom",
+        "yshift": shift,
+        "showarrow": False,
+        "font": {"color": ink.muted, "size": FONT_SIZE},
+    }

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from backend.analysis import X, reduced, x_title
 from backend.contract import Reference
-from frontend.charts.look import FONT_SIZE, INKS, Ink, Theme, axis, layout, tick_step
+from frontend.charts.look import FONT_SIZE, INKS, Ink, Theme, above_plot, axis, layout, tick_step
 from frontend.labels import plain_text, spread
 from frontend.palette import LIGHT_SURFACE, RunStyle, text_color
 
@@ -141,7 +141,10 @@ def lines_figure(quantity: Quantity, lines: Sequence[Line], view: View) -> dict[
         traces += [
             _marks(quantity, line, view, place) for line in lines if line.marks and tuple(line.key.items()) == owner
         ]
-    annotations = [*labels, *([_key(ink)] if len(view.shown) > 1 else [])]
+    annotations = [
+        *labels,
+        *([above_plot("key", "test: solid line, train: dashed line", ink, 6)] if len(view.shown) > 1 else []),
+    ]
     return {"data": traces, "layout": _layout(quantity, lines, view, labels, annotations)}
 
 
@@ -339,22 +342,6 @@ def _end(quantity: Quantity, line: Line, view: View) -> tuple[object, float] | N
 
 def _label_color(style: RunStyle, ink: Ink) -> str:
     return text_color(style.color, ink.surface) if ink.surface == LIGHT_SURFACE else style.dark_color
-
-
-def _key(ink: Ink) -> dict[str, Any]:
-    return {
-        "name": "key",
-        "text": "test: solid line, train: dashed line",
-        "xref": "paper",
-        "yref": "paper",
-        "x": 0,
-        "y": 1,
-        "xanchor": "left",
-        "yanchor": "bottom",
-        "yshift": 6,
-        "showarrow": False,
-        "font": {"color": ink.muted, "size": FONT_SIZE},
-    }
 
 
 def _layout(

@@ -10,7 +10,7 @@ import { problem } from "./ui/problem.js"
 import { toast } from "./ui/toast.js"
 
 const REST_AFTER = 1_000 // milliseconds after the first page has begun
-const NEWEST = 20 // runs that are known from the start: enough for the newest launch
+const NEWEST = 20 // runs that are known from the start, enough for the newest launch; index.html asks for just them beforehand
 
 // A page's modules are loaded when it is first asked for; those of the first page the service names in the document.
 const runsPage = () => import("./runs/page.js").then((module) => module.runsPage)

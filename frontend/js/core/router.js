@@ -82,7 +82,7 @@ async function showPage(isReturn) {
   if (load === null) return root.append(notFound())
   const page = await load()
   if (shown.controller.signal.aborted) return // another page was asked for meanwhile
-  document.title = `${page({ root, match, query: new URLSearchParams(location.search), signal: view.controller.signal, isReturn })} · Backprop Lab`
+  document.title = `${page({ root, match, query: new URLSearchParams(location.search), signal: shown.controller.signal, isReturn })} · Backprop Lab`
   window.dispatchEvent(new Event("lab:page"))
   if (!isFirst) {
     window.scrollTo(0, 0)
